@@ -179,6 +179,23 @@ pub(super) fn of_response(
         Some(b"false") => false,
         _ => retryable,
     };
+    of_error(should, asked)
+}
+
+/// Creates the failure of an attempt whose response has no answer. An error that the server reports
+/// in it is retried as one with an error status is: nothing was answered.
+pub(crate) fn of_answer(error: ModelError) -> FailedAttempt {
+    let reported = match &error {
+        ModelError::ApiErrorInBody { error } => Some(error),
+        ModelError::Stream { error, partial } if partial.text.as_str().is_empty() => Some(error),
+        _ => None,
+    };
+    let retry = reported
+        .map_or(RetryDirective::Never, |error| of_error(error.is_retryable(), error.retry_after));
+    FailedAttempt { error, retry }
+}
+
+fn of_error(should: bool, asked: Option<Duration>) -> RetryDirective {
     match asked {
         Some(wait) if wait > MAX_RETRY_AFTER => RetryDirective::Never,
         Some(wait) if should => RetryDirective::After(wait),

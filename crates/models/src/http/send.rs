@@ -67,21 +67,22 @@ impl Connection {
         Ok(Deadline::new(self.timeouts.total, callers))
     }
 
-    /// Sends a request and reads the response to its end, with retries.
+    /// Sends a request, reads the response to its end and decodes it, with retries.
     ///
     /// # Errors
     /// [`ModelError`], with every secret masked.
-    pub(crate) async fn call(
+    pub(crate) async fn call<T>(
         &self,
         request: &Outgoing<'_>,
         deadline: &Deadline,
         events: &EventEmitter,
-    ) -> Result<BufferedResponse, ModelError> {
+        decode: impl Fn(BufferedResponse) -> Result<T, ModelError>,
+    ) -> Result<T, ModelError> {
         self.with_retries(deadline, events, || async {
             let mut reader = self.send(request, deadline).await?;
             let response = reader.read_whole(None, self.max_response_bytes).await?;
             self.mark_used();
-            Ok(response)
+            decode(response).map_err(retry::of_answer)
         })
         .await
     }

@@ -106,10 +106,9 @@ impl Adapter {
     ) -> Result<Reply, ModelError> {
         let deadline = self.connection.deadline(options.deadline)?;
         let request = Outgoing { method: Method::POST, path: endpoint.path, body };
-        let response = self.connection.call(&request, &deadline, &options.events).await;
-        let response = response.map_err(hints::add)?;
-        self.reply(endpoint, response)
-            .map_err(|error| hints::add(self.connection.mask.error(error)))
+        let decode = |response| self.reply(endpoint, response);
+        let reply = self.connection.call(&request, &deadline, &options.events, decode).await;
+        reply.map_err(hints::add)
     }
 
     /// Returns the server's models, in its order.
@@ -121,8 +120,8 @@ impl Adapter {
         let body = &Arc::default();
         let request = Outgoing { method: Method::GET, path: "models", body };
         let events = EventEmitter::disabled();
-        let response = self.connection.call(&request, &deadline, &events).await?;
-        read_models(&response.body).map_err(|error| self.connection.mask.error(error))
+        let decode = |response: BufferedResponse| read_models(&response.body);
+        self.connection.call(&request, &deadline, &events, decode).await
     }
 
     /// Decodes and checks a whole answer.

@@ -23,7 +23,8 @@ const BATCH_SIZE: usize = 2048;
 /// Needs the feature `embeddings`.
 ///
 /// Cheap to clone: clones share the HTTP client and its connections. Texts that do not fit into one
-/// request are sent in several, one after the other.
+/// request are sent in several, one after the other, each with its own
+/// [`timeout`](OpenAiBuilder::timeout) and retries.
 ///
 /// # Examples
 ///
@@ -78,7 +79,6 @@ impl OpenAiBuilder<OpenAiEmbeddings> {
 impl Embeddings for OpenAiEmbeddings {
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
         let Adapter { connection, settings, head, .. } = &*self.adapter;
-        let deadline = connection.deadline(None)?;
         let mut vectors: Vec<Vec<f32>> = Vec::with_capacity(texts.len());
         for batch in texts.chunks(settings.batch_size.unwrap_or(BATCH_SIZE)) {
             let mut body = BodyWriter::default();
@@ -88,7 +88,10 @@ impl Embeddings for OpenAiEmbeddings {
             body.push(b"}");
             let body = body.finish();
             let request = Outgoing { method: Method::POST, path: PATH, body: &body };
-            let response = connection.call(&request, &deadline, &EventEmitter::disabled()).await?;
+            // Each request has the whole time: the number of texts is the caller's.
+            let deadline = connection.deadline(None)?;
+            let events = EventEmitter::disabled();
+            let response = connection.call(&request, &deadline, &events, Ok).await?;
             let read = read_embeddings(&response.body, batch.len());
             let read = read.map_err(|error| connection.mask.error(error))?;
             // All vectors of a batch have one length.

@@ -14,7 +14,7 @@ use http::Method;
 
 use super::{adapter::Adapter, endpoint::Endpoint, hints, response_form::ResponseForm};
 use crate::{
-    http::{attempt::FailedAttempt, client::Outgoing, response_reader::ResponseReader},
+    http::{attempt::FailedAttempt, client::Outgoing, response_reader::ResponseReader, retry},
     wire::{AnswerDecoder, StreamedAnswer, without_events},
 };
 
@@ -89,7 +89,7 @@ async fn begin<A: StreamedAnswer>(
     loop {
         while !decoder.has_begun() {
             let read = decoder.read_event();
-            if !read.map_err(|error| with_head(error, &reader))? {
+            if !read.map_err(|error| retry::of_answer(with_head(error, &reader)))? {
                 break;
             }
         }
@@ -102,7 +102,8 @@ async fn begin<A: StreamedAnswer>(
         match reader.chunk().await {
             Ok(Some(chunk)) => decoder.feed(chunk),
             Ok(None) => {
-                decoder.end_input().map_err(|error| with_head(error, &reader))?;
+                let ended = decoder.end_input();
+                ended.map_err(|error| retry::of_answer(with_head(error, &reader)))?;
                 if decoder.has_begun() {
                     break;
                 }
@@ -131,7 +132,7 @@ async fn whole(
 ) -> Result<ReplyStream, FailedAttempt> {
     let response = reader.read_whole(first, adapter.connection.max_response_bytes).await?;
     adapter.connection.mark_used();
-    Ok(ReplyStream::whole(adapter.reply(endpoint, response)?))
+    Ok(ReplyStream::whole(adapter.reply(endpoint, response).map_err(retry::of_answer)?))
 }
 
 /// Creates the error of a stream that ended, or failed, too early.

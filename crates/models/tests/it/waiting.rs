@@ -2,6 +2,7 @@
 
 use std::{
     future::{Ready, ready},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -11,8 +12,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use conversant_core::{BoxError, CallOptions, ChatModel, ModelError, StatusKind, TimeoutPhase};
-use conversant_models::wire::decode_chat_response;
+use conversant_core::{
+    BoxError, CallOptions, ChatModel, Embeddings, ModelError, StatusKind, TimeoutPhase,
+};
+use conversant_models::{OpenAiEmbeddings, wire::decode_chat_response};
 use conversant_testkit::{Answer, FaultServer, OpenAiServer, faults, poll_then_drop};
 use serde_json::{Value as Json, json};
 use tower_service::Service;
@@ -276,4 +279,93 @@ fn the_wait_in_a_message_is_read() {
         let wait = error.api_error().unwrap().retry_after;
         assert_eq!(wait, millis.map(Duration::from_millis), "{words}");
     }
+}
+
+/// A client that takes a while for each of its answers.
+#[derive(Clone)]
+struct Slow {
+    takes: Duration,
+    answers: Arc<Vec<String>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Slow {
+    fn new(takes: u64, answers: impl IntoIterator<Item = String>) -> Self {
+        let answers = Arc::new(answers.into_iter().collect());
+        Self { takes: Duration::from_millis(takes), answers, asked: Arc::default() }
+    }
+}
+
+impl Service<http::Request<Bytes>> for Slow {
+    type Response = http::Response<String>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<http::Response<String>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Request<Bytes>) -> Self::Future {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        let (takes, body) = (self.takes, self.answers[asked].clone());
+        Box::pin(async move {
+            tokio::time::sleep(takes).await;
+            let mut response = http::Response::new(body);
+            let is_stream = response.body().starts_with(':');
+            let kind = if is_stream { "text/event-stream" } else { "application/json" };
+            response.headers_mut().insert("content-type", kind.parse().unwrap());
+            Ok(response)
+        })
+    }
+}
+
+/// However many texts there are.
+#[tokio::test(start_paused = true)]
+async fn each_request_for_embeddings_has_the_whole_time() {
+    let answer = json!({"data": [{"index": 0, "embedding": [0.0, 1.0]}]}).to_string();
+    let client = Slow::new(400, vec![answer; 5]);
+    let model = OpenAiEmbeddings::builder("m").base_url("https://slow.example/v1").api_key("k");
+    let model = model.batch_size(1).timeout(Duration::from_secs(1)).http_client(client.clone());
+    let texts = vec!["x".to_owned(); 5];
+    assert_eq!(model.build().unwrap().embed(&texts).await.unwrap().len(), 5);
+    assert_eq!(client.asked.load(Ordering::Relaxed), 5);
+}
+
+/// Nothing was answered, so that the call is repeated as one with an error status is.
+#[tokio::test(start_paused = true)]
+async fn errors_with_status_200_are_retried_by_their_kind() {
+    let answer = r#"{"choices":[{"message":{"content":"Hello!"}}]}"#;
+    let stream =
+        ": HI\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"Hello!\"}}]}\n\ndata: [DONE]\n\n";
+    let error = |code: u16| format!(r#"{{"error":{{"code":{code},"message":"no"}}}}"#);
+    let event = |code: u16| format!(": OPENROUTER PROCESSING\n\ndata: {}\n\n", error(code));
+    for (first, second, retried) in [
+        (error(429), answer, true),
+        (error(503), answer, true),
+        (error(400), answer, false),
+        (event(429), stream, true),
+        (event(502), stream, true),
+        (event(401), stream, false),
+    ] {
+        let is_stream = first.starts_with(':');
+        let client = Slow::new(0, [first.clone(), second.to_owned()]);
+        let model = builder("https://busy.example/v1").http_client(client.clone()).max_retries(1);
+        let model = model.build().unwrap();
+        let reply = match is_stream {
+            true => match model.stream(&question()).await {
+                Ok(stream) => stream.into_reply().await,
+                Err(error) => Err(error),
+            },
+            false => model.generate(&question()).await,
+        };
+        assert_eq!(client.asked.load(Ordering::Relaxed), 1 + usize::from(retried), "{first}");
+        assert_eq!(reply.is_ok(), retried, "{first}: {reply:?}");
+    }
+    // What came after a piece is not.
+    let begun = "data: {\"choices\":[{\"delta\":{\"content\":\"He\"}}]}\n\n";
+    let client = Slow::new(0, [format!(": HI\n\n{begun}data: {}\n\n", error(503))]);
+    let model = builder("https://busy.example/v1").http_client(client.clone()).build().unwrap();
+    let stream = model.stream(&question()).await.unwrap();
+    assert!(stream.into_reply().await.unwrap_err().is_retryable());
+    assert_eq!(client.asked.load(Ordering::Relaxed), 1);
 }

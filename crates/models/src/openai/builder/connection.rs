@@ -115,7 +115,8 @@ impl<M> OpenAiBuilder<M> {
     }
 
     /// Sets the time limit of a whole call, retries included. Default: 10 minutes. The
-    /// [`deadline`](conversant_core::CallOptions::deadline) of a call holds as well.
+    /// [`deadline`](conversant_core::CallOptions::deadline) of a call holds as well. Embeddings of
+    /// more texts than one request takes are a call for each request.
     ///
     /// # Examples
     ///
@@ -159,8 +160,10 @@ impl<M> OpenAiBuilder<M> {
     ///
     /// Retried are failed connections, an answer that does not begin or go on in its time
     /// ([`header_timeout`](Self::header_timeout), [`idle_timeout`](Self::idle_timeout)), the
-    /// statuses 408, 409, 429 and 5xx, and others with the header `x-should-retry: true`. A retry
-    /// comes after the wait that the server asks for, or else after the [`backoff`](Self::backoff).
+    /// statuses 408, 409, 429 and 5xx, and others with the header `x-should-retry: true`. So are the
+    /// errors of such kinds that a server reports in place of an answer with status 200, in the body
+    /// or in the first event of a stream. A retry comes after the wait that the server asks for, or
+    /// else after the [`backoff`](Self::backoff).
     ///
     /// Not retried are an exhausted quota, a prompt that is too long, what the server forbids by
     /// `x-should-retry: false`, a wait of more than 120 s that it asks for, and a stream that has
