@@ -38,6 +38,8 @@ impl UsageIn<'_> {
         let output = first_nonzero(&[self.completion_tokens, self.output_tokens]);
         let total = self.total_tokens.map(|count| count.0);
         input.or(output).or(total)?;
+        let has_details =
+            self.prompt_tokens_details.is_some() || self.input_tokens_details.is_some();
         let mut usage = Usage::new(input.unwrap_or(0), output.unwrap_or(0));
         let prompt = self.prompt_tokens_details.as_ref().or(self.input_tokens_details.as_ref());
         let answer =
@@ -62,6 +64,16 @@ impl UsageIn<'_> {
             && !is_set(cached_of_prompt)
             && (is_set(self.cache_read_input_tokens) || is_set(self.cache_creation_input_tokens));
         include_parts(&mut usage, has_form_of_anthropic, total.filter(|total| *total > 0));
+        // Gemini leaves reasoning out of the answer, and may report neither it nor any details. A
+        // rest that comes with details of the prompt is of neither that is known.
+        let sum = usage.input_tokens.saturating_add(usage.output_tokens);
+        if usage.reasoning_tokens.unwrap_or(0) == 0
+            && !has_details
+            && usage.input_tokens > 0
+            && usage.total_tokens > sum
+        {
+            usage.output_tokens = usage.total_tokens.saturating_sub(usage.input_tokens);
+        }
         Some(usage)
     }
 }
@@ -89,10 +101,6 @@ fn include_parts(usage: &mut Usage, cache_is_apart: bool, total: Option<u64>) {
         Some(total) => total,
         None => known,
     };
-    // Gemini leaves reasoning out of the answer, and may not report it by itself.
-    if reasoning == 0 && usage.input_tokens > 0 && usage.total_tokens > known {
-        usage.output_tokens = usage.total_tokens.saturating_sub(usage.input_tokens);
-    }
 }
 
 /// Returns the number of tokens that were read from the cache or written to it.

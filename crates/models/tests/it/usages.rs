@@ -121,6 +121,13 @@ fn table() -> Vec<(Json, [u64; 3], [Option<u64>; 3])> {
             [7, 8, 15],
             [None; 3],
         ),
+        // A rest of the total that details of the prompt come with is not the answer's.
+        (
+            json!({"prompt_tokens": 1000, "completion_tokens": 5, "total_tokens": 1263,
+                "prompt_tokens_details": {"image_tokens": 258}}),
+            [1000, 5, 1263],
+            [None; 3],
+        ),
         // A total alone, and one without the prompt.
         (json!({"total_tokens": 7}), [0, 0, 7], [None; 3]),
         (json!({"completion_tokens": 5, "total_tokens": 15}), [0, 5, 15], [None; 3]),
