@@ -54,6 +54,9 @@ impl JsonlHistoryBuilder {
     /// expired session is as if it had been deleted; its space is freed when it is written again,
     /// or by [`JsonlHistory::sweep`]. The setting applies to this store, not to the files. The
     /// default is unlimited.
+    ///
+    /// The facts of a user or a group are in a session of their own, which expires too: facts that
+    /// do not change for this time are forgotten.
     pub const fn time_to_live(mut self, time: Duration) -> Self {
         self.settings.time_to_live = Some(time);
         self

@@ -130,7 +130,8 @@ impl PostgresHistory {
         };
         Note::check_size(body.len())?;
         let (session, name) = (session.clone(), name.to_owned());
-        Ok(PutNote { session, point, name, body, covers: note.covers })
+        let (covers, lifetime_ms) = (note.covers, self.lifetime_ms);
+        Ok(PutNote { session, point, name, body, covers, lifetime_ms })
     }
 }
 
@@ -324,6 +325,9 @@ impl PostgresHistoryBuilder {
 
     /// Sets whether the statements of loads and appends are prepared, once in each connection. By
     /// default they are if all connections end at the server itself.
+    ///
+    /// A session without turns, such as that of the facts of a user or a group, is kept as long
+    /// after its last note: facts that do not change for this time are forgotten.
     ///
     /// The server then parses and plans each of them once a connection, not once a call. Behind a
     /// pooler that gives each transaction another connection, they cannot be prepared. A pooler is

@@ -271,6 +271,9 @@ impl RedisHistoryBuilder {
     ///
     /// It applies to sessions that are written from now on. The server frees the space of expired
     /// sessions.
+    ///
+    /// A session without turns, such as that of the facts of a user or a group, is kept as long
+    /// after its last note: facts that do not change for this time are forgotten.
     pub const fn time_to_live(mut self, time: Duration) -> Self {
         self.time_to_live = Some(time);
         self

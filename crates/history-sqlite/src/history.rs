@@ -115,6 +115,9 @@ impl SqliteHistoryBuilder {
     /// deleted; its space is freed when it is written again, or by [`SqliteHistory::sweep`]. The
     /// setting applies to this store, not to the file. The default is unlimited.
     pub const fn time_to_live(mut self, time: Duration) -> Self {
+    ///
+    /// A session without turns, such as that of the facts of a user or a group, lives as long after
+    /// its last note: facts that do not change for this time are forgotten.
         self.options.time_to_live = Some(time);
         self
     }

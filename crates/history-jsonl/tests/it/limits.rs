@@ -133,6 +133,28 @@ fn a_folder_that_is_none_is_told() {
 }
 
 #[test]
+#[test]
+fn facts_that_change_outlive_their_first_lifetime() {
+    let folder = Folder::new();
+    let day = Duration::from_secs(24 * 3600);
+    let history = folder.builder().time_to_live(day).open().unwrap();
+    let id = session("facts");
+    let put = |text: &str| {
+        block_on(history.put_note(&id, "entities", &Note::new(text, Version::default()))).unwrap();
+    };
+    let age = |time| {
+        let file = File::options().write(true).open(history.path(&id)).unwrap();
+        file.set_modified(SystemTime::now() - time).unwrap();
+    };
+    put("first");
+    age(day / 2);
+    put("second");
+    let file = history.path(&id).metadata().unwrap();
+    assert!(file.modified().unwrap() > SystemTime::now() - day / 2);
+    age(2 * day);
+    assert_eq!(block_on(history.note(&id, "entities")).unwrap(), None);
+}
+
 fn a_session_whose_time_is_up_is_gone() {
     let folder = Folder::new();
     let day = Duration::from_secs(24 * 3600);

@@ -17,10 +17,10 @@ use crate::{
 const LOAD: &str = "SELECT * FROM conversant_read_note($1, $2, $3, $4)";
 
 const PUT: &str = "SELECT is_stale, epoch, messages, tip \
-    FROM conversant_write_note($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    FROM conversant_keep_note($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 const REPLACE: &str = "SELECT is_stale, epoch, messages, tip, is_as_read \
-    FROM conversant_replace_note($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    FROM conversant_replace_note($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 
 /// A note to load.
 pub(crate) struct LoadNote {
@@ -36,6 +36,7 @@ pub(crate) struct PutNote {
     pub(crate) name: String,
     pub(crate) body: String,
     pub(crate) covers: Version,
+    pub(crate) lifetime_ms: Option<i64>,
 }
 
 /// A note to store in place of the one that was read.
@@ -100,7 +101,7 @@ impl Operation for ReplaceNote {
         let (at_point, turn) = stored_point(put.point)?;
         let body = stored.as_ref().map(|stored| stored.body.as_str());
         let read = self::stored(stored.as_ref().map_or(Version::default(), |stored| stored.covers));
-        let parameters: [Parameter<'_>; 13] = [
+        let parameters: [Parameter<'_>; 14] = [
             (&put.session.as_str(), Type::TEXT),
             (&at_point, Type::INT2),
             (&turn, Type::UUID),
@@ -114,6 +115,7 @@ impl Operation for ReplaceNote {
             (&read.0, Type::INT8),
             (&read.1, Type::INT8),
             (&read.2, Type::INT8),
+            (&put.lifetime_ms, Type::INT8),
         ];
         let row = client.query_typed_one(REPLACE, &parameters).await?;
         if column(&row, 0)? {
@@ -130,7 +132,7 @@ impl Operation for PutNote {
     async fn run(&self, client: &mut Client, limit: Limit) -> Result<(), Failure> {
         let (epoch, messages, tip) = stored(self.covers);
         let (at_point, turn) = stored_point(self.point)?;
-        let parameters: [Parameter<'_>; 9] = [
+        let parameters: [Parameter<'_>; 10] = [
             (&self.session.as_str(), Type::TEXT),
             (&at_point, Type::INT2),
             (&turn, Type::UUID),
@@ -140,6 +142,7 @@ impl Operation for PutNote {
             (&tip, Type::INT8),
             (&self.body, Type::TEXT),
             (&limit.deadline, Type::INT8),
+            (&self.lifetime_ms, Type::INT8),
         ];
         let row = client.query_typed_one(PUT, &parameters).await?;
         if column(&row, 0)? {

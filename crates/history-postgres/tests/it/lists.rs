@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Message, Range, SessionFilter, SessionId, Turn, TurnId,
+    ChatHistory, Expect, HistoryError, Message, Note, Range, SessionFilter, SessionId, Turn,
+    TurnId, Version,
 };
 use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
@@ -133,6 +134,38 @@ pub(crate) async fn removed_sessions_are_gone_from_the_index() -> Tested {
     }
     // The lease of a session that was deleted before its time is gone too, with the others.
     assert_eq!(server.number("SELECT count(*) FROM conversant_leases").await, 0);
+    server.stop().await;
+    Ok(())
+}
+
+/// The lifetime of a session without turns begins with its last note.
+pub(crate) async fn facts_that_change_outlive_their_first_lifetime() -> Tested {
+    let server = Server::start().await?;
+    let hour = Duration::from_secs(3600);
+    let history = PostgresHistory::builder(&server.url).time_to_live(hour).connect().await.unwrap();
+    let id = session("facts");
+    let note = |text: &str| Note::new(text, Version::default());
+    let is_renewed = "SELECT count(*) FROM conversant_sessions \
+        WHERE expires > clock_timestamp() + interval '50 minutes'";
+    let age = "UPDATE conversant_sessions SET expires = clock_timestamp() + interval '1 minute'";
+    history.put_note(&id, "entities", &note("first")).await.unwrap();
+    assert_eq!(server.number(is_renewed).await, 1);
+    server.client.batch_execute(age).await.unwrap();
+    history.put_note(&id, "entities", &note("second")).await.unwrap();
+    assert_eq!(server.number(is_renewed).await, 1);
+    server.client.batch_execute(age).await.unwrap();
+    let read = note("second");
+    assert!(history.replace_note(&id, "entities", Some(&read), &note("third")).await.unwrap());
+    assert_eq!(server.number(is_renewed).await, 1);
+    let end = "UPDATE conversant_sessions SET expires = clock_timestamp()";
+    server.client.batch_execute(end).await.unwrap();
+    assert_eq!(history.note(&id, "entities").await.unwrap(), None);
+    // That of a session with turns begins with its last turn.
+    let turn = Turn::exchange("Hi", "Hello!");
+    let version = history.append(&id, &turn, Expect::Any).await.unwrap();
+    server.client.batch_execute(age).await.unwrap();
+    history.put_note(&id, "summary", &Note::new("brief", version)).await.unwrap();
+    assert_eq!(server.number(is_renewed).await, 0);
     server.stop().await;
     Ok(())
 }

@@ -69,6 +69,7 @@ conversant_harness::tests! {
         words_of_long_texts_are_found,
         removed_sessions_are_gone_from_the_index,
         a_session_that_ended_begins_without_labels,
+        facts_that_change_outlive_their_first_lifetime,
         a_session_in_use_is_not_deleted_as_an_old_one,
     }
     networked {

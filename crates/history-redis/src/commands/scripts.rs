@@ -49,8 +49,9 @@ pub(super) static STAGE: LazyLock<Script> = script!("stage");
 #[cfg(feature = "cluster")]
 pub(super) static TAKE_COPY: LazyLock<Script> =
     session_script!("tree", "listing", "labels", "take_copy");
-pub(super) static NOTE: LazyLock<Script> = session_script!("note");
-pub(super) static PUT_NOTE: LazyLock<Script> = session_script!("tree", "listing", "put_note");
+pub(super) static NOTE: LazyLock<Script> = session_script!("turn_with", "note");
+pub(super) static PUT_NOTE: LazyLock<Script> =
+    session_script!("turn_with", "tree", "listing", "put_note");
 pub(super) static CLEAR: LazyLock<Script> =
     script!("clock", "session", "tip", "branch", "tree", "listing", "clear");
 pub(super) static DELETE: LazyLock<Script> =

@@ -25,6 +25,10 @@ if seen_epoch ~= epoch then
     -- Its writer saw the session before it existed.
     note = string.gsub(note, '("covers":{"epoch":)%d+([^{}]*}})$', '%1' .. whole(epoch) .. '%2')
 end
+if seen_tip == '' and seen_count > 0 then
+    -- A version without a tip is one of this path, and of no other one later.
+    note = string.gsub(note, '}}$', ',"turn":"' .. tip_with(path, seen_count) .. '"}}')
+end
 if is_over then
     -- The first command that writes is one that a full server refuses.
     redis.call('HSET', meta, 'messages', 0)
@@ -36,6 +40,9 @@ redis.call('HSET', notes, ARGV[2], note)
 redis.call('HSET', meta, 'notes', redis.call('HLEN', notes))
 if is_new or is_over then
     redis.call('HSET', meta, 'epoch', whole(epoch), 'cleared', is_cleared and 1 or 0, 'messages', 0)
+    live(tonumber(ARGV[7]), ARGV[8])
+elseif count == 0 and not tree then
+    -- The lifetime of a session without turns begins again.
     live(tonumber(ARGV[7]), ARGV[8])
 elseif expires then
     redis.call('PEXPIREAT', notes, whole(expires))

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Note, Point, Range, SessionId, Turn, Version,
+};
 use conversant_harness::Tested;
 use conversant_history_redis::RedisHistory;
 
@@ -102,6 +104,32 @@ pub(crate) async fn shared_turns_expire_with_the_last_session() -> Tested {
     view.append(&session("a"), &turns[2], Expect::Any).await.unwrap();
     assert_eq!(short.turns(&session("a"), Range::All).await.unwrap(), turns[2..]);
     assert_eq!(long.turns(&session("b"), Range::All).await.unwrap(), turns[..2]);
+    server.stop().await;
+    Ok(())
+}
+
+/// The lifetime of a session without turns begins with its last note.
+pub(crate) async fn facts_that_change_outlive_their_first_lifetime() -> Tested {
+    let server = Server::start().await?;
+    let of = |seconds| server.builder().time_to_live(Duration::from_secs(seconds)).connect();
+    let (short, long, for_good) =
+        (of(100).await.unwrap(), of(10_000).await.unwrap(), server.history().await);
+    let id = session("a");
+    let left = async || server.run::<i64>("PTTL @{a}:notes").await / 1000;
+    let note = |text: &str| Note::new(text, Version::default());
+    short.put_note(&id, "entities", &note("first")).await.unwrap();
+    assert!(left().await <= 100);
+    long.put_note(&id, "entities", &note("second")).await.unwrap();
+    assert!((9_900..=10_000).contains(&left().await), "{}", left().await);
+    let read = note("second");
+    assert!(short.replace_note(&id, "entities", Some(&read), &note("third")).await.unwrap());
+    assert!((0..=100).contains(&left().await), "{}", left().await);
+    for_good.put_note(&id, "entities", &note("fourth")).await.unwrap();
+    assert_eq!(server.run::<i64>("PTTL @{a}:notes").await, -1);
+    // That of a session with turns begins with its last turn.
+    write(&short, "a", 1).await;
+    long.put_note(&id, "entities", &note("fifth")).await.unwrap();
+    assert!((0..=100).contains(&left().await), "{}", left().await);
     server.stop().await;
     Ok(())
 }

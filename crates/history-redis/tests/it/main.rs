@@ -28,6 +28,7 @@ mod tls;
 conversant_harness::tests! {
     branches {
         nothing_stays_of_forks_that_are_gone,
+        facts_that_change_outlive_their_first_lifetime,
         shared_turns_expire_with_the_last_session,
         an_expired_session_can_be_forked_into,
     }

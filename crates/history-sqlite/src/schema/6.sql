@@ -77,7 +77,8 @@ CREATE TABLE notes (
     body TEXT NOT NULL,
     -- Whether the body is a list of stored messages instead of plain JSON.
     is_messages INTEGER NOT NULL,
-    -- The version that the note covers.
+    -- The version that the note covers. If its writer knew no tip, the body ends with a blank, and
+    -- the tip is that of the turn which has its last message.
     epoch INTEGER NOT NULL,
     messages INTEGER NOT NULL,
     sum INTEGER NOT NULL,

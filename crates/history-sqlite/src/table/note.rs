@@ -11,6 +11,10 @@ use crate::{
     statement::execute,
 };
 
+/// At the end of a stored body, which is JSON: the version that the note covers has no tip, and the
+/// row has that of the turn with its last message, which need not end there.
+const OF_TURN: char = ' ';
+
 /// A note in its stored form.
 pub(crate) struct StoredNote {
     body: String,
@@ -33,6 +37,35 @@ impl StoredNote {
         let covers = Version::new(number(2)?, number(3)?).with_tip(number(4)?);
         let note = Self { body: row.get(0)?, is_messages: row.get(1)?, covers };
         Ok((note, row.get(5)?))
+    }
+
+    /// Returns the note of a version without a tip, which is of the turn that has this tip.
+    fn of_turn(&self, tip: u64) -> Self {
+        let mut body = String::with_capacity(self.body.len() + OF_TURN.len_utf8());
+        body.push_str(&self.body);
+        body.push(OF_TURN);
+        Self { body, is_messages: self.is_messages, covers: self.covers.with_tip(tip) }
+    }
+
+    /// Returns the version that the note covers, as it was stored.
+    fn covers(&self) -> Version {
+        if self.is_of_turn() { self.covers.with_tip(0) } else { self.covers }
+    }
+
+    fn is_of_turn(&self) -> bool {
+        self.body.ends_with(OF_TURN)
+    }
+
+    /// Returns whether all turns that the note covers are on the session's path.
+    fn is_on_path(&self, connection: &Connection, session: &Session) -> Result<bool, HistoryError> {
+        let Version { epoch, messages, tip } = self.covers;
+        if epoch != session.version.epoch || messages > session.version.messages {
+            return Ok(false);
+        }
+        if self.is_of_turn() {
+            return Ok(path::tip_with(connection, session, messages)? == tip);
+        }
+        path::follows(connection, session, self.covers)
     }
 
     fn checksum(&self, session: &Session, name: &str) -> i64 {
@@ -74,8 +107,20 @@ pub(crate) fn put(
     let session = session::begin(connection, id, &found)?;
     if is_new {
         seen.forget();
-        Session { written: now(), ..session }.update(connection, id)?;
     }
+    if !session.has_turns() {
+        // Its lifetime begins, or begins again: no turn does that.
+        let session = Session { written: now(), ..session };
+        session.update(connection, id)?;
+    }
+    // A version without a tip is one of this path, and of no other one later.
+    let bound = match note.covers {
+        Version { tip: 0, messages: 1.., .. } => {
+            Some(note.of_turn(path::tip_with(connection, &session, note.covers.messages)?))
+        }
+        _ => None,
+    };
+    let note = bound.as_ref().unwrap_or(note);
     let statement = "INSERT OR REPLACE INTO notes
                      (session, name, body, is_messages, epoch, messages, tip, sum)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -129,8 +174,7 @@ pub(crate) fn load(
     if note.checksum(session, name) != checksum {
         return Err(inconsistent(format!("note `{name}` is damaged")));
     }
-    let is_later = note.covers.messages > session.version.messages;
-    if is_on_branch && (is_later || !path::follows(connection, session, note.covers)?) {
+    if is_on_branch && !note.is_on_path(connection, session)? {
         return Ok(None);
     }
     let value = if note.is_messages {
@@ -139,5 +183,5 @@ pub(crate) fn load(
         serde_json::from_str::<Value>(&note.body)
     };
     let value = value.map_err(|error| invalid_json(&format!("note `{name}`"), &error))?;
-    Ok(Some(Note::new(value, note.covers)))
+    Ok(Some(Note::new(value, note.covers())))
 }

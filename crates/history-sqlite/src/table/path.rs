@@ -192,6 +192,26 @@ pub(super) fn tip_before(
     Ok(0)
 }
 
+/// Returns the fingerprint of the turn on the session's path that has the last of a number of
+/// messages, or 0 if the path has fewer.
+pub(super) fn tip_with(
+    connection: &Connection,
+    session: &Session,
+    messages: u64,
+) -> Result<u64, HistoryError> {
+    if messages == 0 || messages > session.version.messages {
+        return Ok(0);
+    }
+    let mut chain = Chain::default();
+    let (mut low, mut high) = (0, session.turns.saturating_sub(1));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let is_before = header(connection, session, &mut chain, middle)?.end() < messages;
+        if is_before { low = middle + 1 } else { high = middle }
+    }
+    Ok(header(connection, session, &mut chain, low)?.tip())
+}
+
 /// Runs `run` with the row of a turn on the session's path.
 fn by_number<T>(
     connection: &Connection,

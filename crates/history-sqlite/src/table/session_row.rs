@@ -155,6 +155,11 @@ impl Session {
         }
     }
 
+    /// Returns whether it has turns, on any branch.
+    pub(super) const fn has_turns(&self) -> bool {
+        self.turns > 0 || self.branch.is_some()
+    }
+
     pub(super) fn is_expired(&self, time_to_live: Option<i64>) -> bool {
         time_to_live.is_some_and(|time| now().saturating_sub(self.written) > time)
     }

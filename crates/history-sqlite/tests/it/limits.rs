@@ -113,6 +113,42 @@ fn what_could_not_be_read_again_is_not_stored() {
 }
 
 #[test]
+fn the_time_of_a_session_without_turns_begins_with_its_last_note() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let id = session("facts");
+    let written = || -> i64 {
+        let select = "SELECT written FROM sessions WHERE id = 'facts'";
+        let connection = rusqlite::Connection::open(folder.file()).unwrap();
+        connection.query_row(select, [], |row| row.get(0)).unwrap()
+    };
+    let note = |version| Note::new("known", version);
+    block_on(history.put_note(&id, "entities", &note(Version::default()))).unwrap();
+    let begun = written();
+    let at_next_millisecond = || {
+        let start = std::time::Instant::now();
+        while start.elapsed() < Duration::from_millis(2) {
+            std::hint::spin_loop();
+        }
+    };
+    at_next_millisecond();
+    block_on(history.put_note(&id, "entities", &note(Version::default()))).unwrap();
+    let renewed = written();
+    assert!(renewed > begun, "{renewed} and {begun}");
+    at_next_millisecond();
+    let read = note(Version::default());
+    let replaced = Note::new("corrected", Version::default());
+    assert!(block_on(history.replace_note(&id, "entities", Some(&read), &replaced)).unwrap());
+    assert!(written() > renewed);
+    // The lifetime of a session with turns begins with its last turn.
+    let version = append(&history, "facts", &exchange(1)).unwrap();
+    let appended = written();
+    at_next_millisecond();
+    block_on(history.put_note(&id, "summary", &note(version))).unwrap();
+    assert_eq!(written(), appended);
+}
+
+#[test]
 fn a_session_whose_time_is_up_is_gone() {
     let folder = Folder::new();
     let day = Duration::from_secs(24 * 3600);

@@ -8,6 +8,7 @@ mod files;
 mod langchain;
 mod limits;
 mod lists;
+mod memories;
 mod remembered;
 mod replaced;
 mod schema;

@@ -28,6 +28,7 @@ enum Flaw {
     ForgetsForks,
     ClearsOnePath,
     KeepsNotes,
+    TakesAnyBranchForANotes,
     ListsTwo,
     ListsBackwards,
     ShowsTurnsOfOthers,
@@ -51,6 +52,7 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::ForgetsForks, "a_fork_outlives_its_source"),
     (Flaw::ClearsOnePath, "clearing_takes_all_branches"),
     (Flaw::KeepsNotes, "a_note_of_a_branch_that_was_left_is_not_loaded"),
+    (Flaw::TakesAnyBranchForANotes, "a_note_without_a_tip_is_of_the_branch_that_had_it"),
     (Flaw::ListsTwo, "two_writers_at_one_point_both_branch"),
     (Flaw::ListsBackwards, "a_tree_is_as_it_was_grown"),
     (Flaw::ShowsTurnsOfOthers, "later_turns_of_the_source_are_not_in_a_fork"),
@@ -184,6 +186,12 @@ impl ChatHistory for Flawed {
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
         if self.has(Flaw::KeepsNotes) {
             return Ok(self.notes.lock().unwrap().get(session).cloned());
+        }
+        if self.has(Flaw::TakesAnyBranchForANotes) {
+            let note = self.seen().note(session, name).await?;
+            let kept = self.notes.lock().unwrap().get(session).cloned();
+            // Only the last one is kept, which is enough.
+            return Ok(note.or_else(|| kept.filter(|kept| kept.covers.tip == 0)));
         }
         self.seen().note(session, name).await
     }

@@ -177,6 +177,7 @@ pub async fn branched_history<H: ChatHistory>(
         branch::a_fork_outlives_its_source,
         branch::clearing_takes_all_branches,
         branch::a_note_of_a_branch_that_was_left_is_not_loaded,
+        branch::a_note_without_a_tip_is_of_the_branch_that_had_it,
         branch::two_writers_at_one_point_both_branch,
         random_tree::a_tree_is_as_it_was_grown,
         fork::later_turns_of_the_source_are_not_in_a_fork,

@@ -7,7 +7,7 @@ use conversant_core::{
     Version,
 };
 
-use super::session_driver::{SessionDriver, exchange, joined};
+use super::session_driver::{SessionDriver, exchange, joined, supported};
 use crate::{
     join_all::join_all,
     suite::check::{Checked, Stop, ensure},
@@ -384,6 +384,53 @@ pub(super) async fn a_note_of_a_branch_that_was_left_is_not_loaded(
     tree.set_tip(tree.after(0)?).await?;
     let found = history.note(tree.session(), "summary").await?;
     ensure!(found.is_none(), "of turns that were undone: {found:?}");
+    Ok(())
+}
+
+pub(super) async fn a_note_without_a_tip_is_of_the_branch_that_had_it(
+    history: &impl ChatHistory,
+) -> Checked {
+    let tree = Tree::grown(history, 3).await?;
+    let (session, epoch) = (tree.session(), tree.version(2)?.epoch);
+    // At the end of a turn, and inside of one.
+    let counts = 1..=6;
+    let note = |count: u64| Note::new(format!("of {count} messages"), Version::new(epoch, count));
+    let loaded = async |view: &dyn ChatHistory, expected: u64, place: &str| -> Checked {
+        for count in counts.clone() {
+            let found = view.note(session, &count.to_string()).await?;
+            let expected = (count <= expected).then(|| note(count));
+            ensure!(found == expected, "{place}: {found:?} instead of {expected:?}");
+        }
+        Ok(())
+    };
+    for count in counts.clone() {
+        let put = history.put_note(session, &count.to_string(), &note(count)).await;
+        supported(put, "it has no notes")?;
+    }
+    loaded(history, 6, "on its own branch").await?;
+    for number in 10..13 {
+        tree.driver.append(&exchange(number)).await?;
+    }
+    loaded(history, 6, "after more turns").await?;
+    let others: Vec<Turn> = (20..25).map(exchange).collect();
+    let mut point = tree.after(0)?;
+    for other in &others {
+        tree.append_at(point, other).await?;
+        point = Point::After(other.id());
+    }
+    loaded(history, 2, "on another branch").await?;
+    loaded(&*tree.at(tree.after(1)?)?, 4, "at the second turn").await?;
+    // It is replaced by one of this branch, which is not one of the other.
+    let read = history.note(session, "5").await?;
+    ensure!(read.is_none(), "of the turn that was left: {read:?}");
+    history.put_note(session, "5", &note(5)).await?;
+    let found = history.note(session, "5").await?;
+    ensure!(found == Some(note(5)), "of the other branch: {found:?}");
+    tree.set_tip(tree.after(2)?).await?;
+    let found = history.note(session, "5").await?;
+    ensure!(found.is_none(), "of the branch that was left: {found:?}");
+    let found = history.note(session, "6").await?;
+    ensure!(found == Some(note(6)), "on its own branch again: {found:?}");
     Ok(())
 }
 
