@@ -94,7 +94,7 @@ pub(crate) fn is_whole(options: &Options) -> bool {
 }
 
 /// Makes the path absolute, so that SQLite takes no name, such as `:memory:`, for a special one.
-fn absolute(path: &Path) -> Result<PathBuf, HistoryError> {
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, HistoryError> {
     std::path::absolute(path).map_err(backend)
 }
 

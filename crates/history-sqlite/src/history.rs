@@ -12,10 +12,11 @@ use conversant_core::{
     Version, async_trait,
 };
 use conversant_history::BranchedHistory;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::{
-    error::{inconsistent, sqlite_error},
+    connection,
+    error::{backend, inconsistent, sqlite_error},
     options::{Options, Synchronous},
     schema::Schema,
     statement::transaction,
@@ -114,10 +115,10 @@ impl SqliteHistoryBuilder {
     /// Sets how long a session lives after its last turn. An expired session is as if it had been
     /// deleted; its space is freed when it is written again, or by [`SqliteHistory::sweep`]. The
     /// setting applies to this store, not to the file. The default is unlimited.
-    pub const fn time_to_live(mut self, time: Duration) -> Self {
     ///
     /// A session without turns, such as that of the facts of a user or a group, lives as long after
     /// its last note: facts that do not change for this time are forgotten.
+    pub const fn time_to_live(mut self, time: Duration) -> Self {
         self.options.time_to_live = Some(time);
         self
     }
@@ -191,20 +192,25 @@ impl SqliteHistory {
     /// [`check_integrity`](Self::check_integrity) says whether damage has hidden others.
     ///
     /// # Errors
-    /// - [`HistoryError::Backend`], if `to` is a file that is not empty, or cannot be written, or
+    /// - [`HistoryError::Backend`], if `to` is empty, is a file that is not, or cannot be written, or
     ///   if the history was closed.
     /// - [`HistoryError::Full`], if the disk is full.
     /// - [`HistoryError::Unsupported`], if `to` is not UTF-8.
     /// - [`HistoryError::Corrupt`], if the history's file is damaged, or another one than was
     ///   opened.
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<(), HistoryError> {
-        let Some(to) = to.as_ref().to_str().map(str::to_owned) else {
+        let Some(to) = connection::absolute(to.as_ref())?.to_str().map(str::to_owned) else {
             return Err(HistoryError::Unsupported { what: "backups to a path that is not UTF-8" });
         };
         let copy = move |connection: &mut Connection| {
             // SQLite counts it as a write, although to another file.
             connection.pragma_update(None, "query_only", false).map_err(sqlite_error)?;
-            let copied = connection.execute("VACUUM INTO ?1", [to]).map(drop).map_err(sqlite_error);
+            let copied = connection.execute("VACUUM INTO ?1", [to]).map(drop);
+            let copied = copied.map_err(|error| match error.sqlite_error_code() {
+                // It is about the new file.
+                Some(ErrorCode::Unknown) => backend(error),
+                _ => sqlite_error(error),
+            });
             connection.pragma_update(None, "query_only", true).map_err(sqlite_error)?;
             copied
         };

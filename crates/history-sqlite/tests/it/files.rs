@@ -1,6 +1,6 @@
 //! The files that are opened, refused and left behind.
 
-use std::{fs, fs::OpenOptions, os::unix::fs::PermissionsExt, process::Command};
+use std::{fs, fs::OpenOptions, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use conversant_core::{ChatHistory, HistoryError};
 use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
@@ -118,11 +118,16 @@ fn a_backup_is_a_history() {
     assert_eq!(load(&copied, "a").unwrap().messages.len(), 2);
     block_on(copied.check_integrity()).unwrap();
     let taken = block_on(history.backup(&copy)).unwrap_err();
-    assert!(
-        matches!(taken, HistoryError::Backend { .. } | HistoryError::Corrupt { .. }),
-        "{taken}"
-    );
+    assert!(matches!(taken, HistoryError::Backend { .. }), "{taken}");
+    let text = format!("{taken:?}");
+    assert!(text.contains("output file already exists"), "{text}");
     assert_eq!(load(&copied, "a").unwrap().messages.len(), 2);
+    // What SQLite takes for a temporary database is a path, or refused.
+    let refused = block_on(history.backup("")).unwrap_err();
+    assert!(matches!(refused, HistoryError::Backend { .. }), "{refused}");
+    let special = Path::new(":memory:");
+    block_on(history.backup(special)).unwrap();
+    assert!(fs::remove_file(special).is_ok(), "there is no file");
 }
 
 #[test]
