@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use conversant_core::{HistoryError, LeaseHolder};
-use conversant_history::lease_holder;
+use conversant_core::{HistoryError, LeaseHolder, TurnId};
+use conversant_history::{begins_later, lease_holder_at};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -240,6 +240,13 @@ struct StoredLease {
     until: i128,
 }
 
+impl StoredLease {
+    fn begins_later(&self, now: SystemTime) -> bool {
+        let holder = self.holder.parse::<TurnId>();
+        holder.is_ok_and(|id| begins_later(&LeaseHolder::from_bytes(*id.as_bytes()), now))
+    }
+}
+
 impl SessionLock {
     /// Takes the file of the conversation, if there is one and the lock is a writer's.
     pub(crate) const fn take_data(&mut self) -> Option<OpenFile> {
@@ -262,11 +269,14 @@ impl SessionLock {
 
     /// Leases the session, unless another lease of it has not expired.
     pub(crate) fn acquire_lease(&self, time: Duration) -> Result<LeaseHolder, HistoryError> {
-        let now = now();
-        if self.lease()?.is_some_and(|lease| now < lease.until) {
+        let clock = SystemTime::now();
+        let now = since_1970(clock);
+        // The clock may have been ahead when it was acquired.
+        let is_held = |lease: StoredLease| now < lease.until && !lease.begins_later(clock);
+        if self.lease()?.is_some_and(is_held) {
             return Err(HistoryError::Busy);
         }
-        let holder = lease_holder()?;
+        let holder = lease_holder_at(clock)?;
         let until = (now + i128::from(millis(time))).min(u64::MAX.into());
         self.write(Some(&StoredLease { holder: holder.stored_text(), until }))?;
         Ok(holder)
@@ -306,8 +316,8 @@ impl SessionLock {
 
 /// Returns the milliseconds since 1970. They are negative where the clock is not set, so that a
 /// lease ends there too.
-fn now() -> i128 {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
+fn since_1970(time: SystemTime) -> i128 {
+    match time.duration_since(UNIX_EPOCH) {
         Ok(since) => millis(since).into(),
         Err(before) => -i128::from(millis(before.duration())),
     }

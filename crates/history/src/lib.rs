@@ -5,7 +5,7 @@
 //!
 //! | part | for | feature |
 //! |---|---|---|
-//! | [`lease_holder`] | unguessable holders of leases | |
+//! | [`lease_holder`], [`lease_holder_at`], [`begins_later`] | unguessable holders of leases | |
 //! | [`FileIdentity`] | noticing that an open file was replaced | |
 //! | [`HistoryAt`] | the view of a session at a point, for stores of branches | |
 //! | [`invalid_json`] | errors that quote nothing of what is stored | |
@@ -49,7 +49,7 @@ pub use self::{
     branch_view::{BranchedHistory, HistoryAt},
     file_identity::FileIdentity,
     invalid_json::invalid_json,
-    lease::lease_holder,
+    lease::{begins_later, lease_holder, lease_holder_at},
 };
 #[cfg(feature = "tokio")]
 pub use self::{

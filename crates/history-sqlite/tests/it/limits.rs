@@ -1,9 +1,9 @@
 //! Limits of sizes and times.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Message, Note, Range, ToolCall, Turn, Version,
+    ChatHistory, Expect, HistoryError, Message, Note, Range, ToolCall, Turn, TurnId, Version,
 };
 use conversant_history_sqlite::{SqliteHistory, Synchronous};
 use conversant_testkit::block_on;
@@ -237,5 +237,26 @@ fn any_setting_opens_a_store_or_is_refused() {
         assert!(block_on(history.sessions(None, count)).unwrap().len() <= 1);
         assert!(block_on(history.first(&session("a"), count)).unwrap().is_some());
         assert!(block_on(history.sweep(count)).is_ok_and(|swept| swept <= 1));
+    }
+}
+
+/// A lease that was acquired while the clock was ahead does not last until that time comes.
+#[test]
+fn a_lease_lasts_no_longer_than_it_was_acquired_for() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let (now, day) = (SystemTime::now(), Duration::from_secs(24 * 3600));
+    for (name, begin, is_held) in [("ahead", now + day, false), ("now", now, true)] {
+        let until = (begin + day).duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let until = i64::try_from(until.as_millis()).unwrap();
+        let statement = "INSERT INTO leases (session, holder, until) VALUES (?1, ?2, ?3)";
+        rusqlite::Connection::open(folder.file())
+            .unwrap()
+            .execute(statement, (name, TurnId::at(begin).as_bytes(), until))
+            .unwrap();
+        for is_held in [is_held, true] {
+            let lease = block_on(history.lease(&session(name), day));
+            assert_eq!(matches!(lease, Err(HistoryError::Busy)), is_held, "{name}: {lease:?}");
+        }
     }
 }
