@@ -34,6 +34,21 @@ pub(crate) fn read_error(path: &Path, error: Error) -> HistoryError {
     }
 }
 
+/// Returns the error for a folder that is not there.
+pub(crate) fn no_folder(path: &Path, source: Error) -> HistoryError {
+    backend(NoFolder { path: path.to_owned(), source })
+}
+
+/// The folder was removed, or the disk with it.
+#[derive(thiserror::Error)]
+#[error("cannot find the folder `{}`; bring it back, or open the history again", path.display())]
+struct NoFolder {
+    path: PathBuf,
+    source: Error,
+}
+
+conversant_core::debug_as_report!(NoFolder);
+
 /// A file or a folder that this process may not read.
 #[derive(thiserror::Error)]
 #[error("cannot read `{}`; let this process read it, and search its folder", path.display())]

@@ -13,7 +13,7 @@ use conversant_history::{begins_later, lease_holder_at};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{io_error, read_error},
+    error::{io_error, no_folder, read_error},
     open_file::OpenFile,
     open_files::SessionFiles,
     page_cache::Source,
@@ -70,7 +70,11 @@ impl LockFile {
         let path = paths.lock();
         let file = match OpenFile::open(&options(), &path) {
             Err(error) if error.kind() == ErrorKind::NotFound && !paths.file().exists() => {
-                return Ok(None);
+                // Only a missing file is an empty session.
+                return match paths.folder().is_dir() {
+                    true => Ok(None),
+                    false => Err(no_folder(paths.folder(), error)),
+                };
             }
             Err(error) if error.kind() == ErrorKind::NotFound => open(&path),
             file => file,

@@ -6,7 +6,8 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Message, Note, Range, SessionFilter, ToolCall, Turn, Version,
+    ChatHistory, Expect, HistoryError, Message, Note, Range, SessionFilter, ToolCall, Turn, TurnId,
+    Version,
 };
 use conversant_history_jsonl::JsonlHistory;
 use conversant_testkit::block_on;
@@ -133,7 +134,6 @@ fn a_folder_that_is_none_is_told() {
 }
 
 #[test]
-#[test]
 fn facts_that_change_outlive_their_first_lifetime() {
     let folder = Folder::new();
     let day = Duration::from_secs(24 * 3600);
@@ -155,6 +155,7 @@ fn facts_that_change_outlive_their_first_lifetime() {
     assert_eq!(block_on(history.note(&id, "entities")).unwrap(), None);
 }
 
+#[test]
 fn a_session_whose_time_is_up_is_gone() {
     let folder = Folder::new();
     let day = Duration::from_secs(24 * 3600);
@@ -206,4 +207,46 @@ fn a_search_ends_at_its_limit_and_goes_on_from_there() {
     let all = block_on(history.list_sessions(&SessionFilter::new(), None, 9)).unwrap();
     assert_eq!((all.sessions.len(), all.next), (4, None));
     assert_eq!(block_on(history.delete_sessions(&filter, 9)).unwrap(), 2);
+}
+
+/// A lease that was acquired while the clock was ahead does not last until that time comes.
+#[test]
+fn a_lease_lasts_no_longer_than_it_was_acquired_for() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let (now, day) = (SystemTime::now(), Duration::from_secs(24 * 3600));
+    for (name, begin, is_held) in [("ahead", now + day, false), ("now", now, true)] {
+        let until = (begin + day).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+        let holder = TurnId::at(begin);
+        let stored = json!({ "holder": holder, "until": u64::try_from(until).unwrap() });
+        let lock = history.path(&session(name)).with_extension("lock");
+        fs::write(lock, stored.to_string()).unwrap();
+        for is_held in [is_held, true] {
+            let lease = block_on(history.lease(&session(name), day));
+            assert_eq!(matches!(lease, Err(HistoryError::Busy)), is_held, "{name}: {lease:?}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_is_gone_is_not_an_empty_session() {
+    let folder = Folder::new();
+    let path = folder.path().join("conversations");
+    let history = JsonlHistory::open(&path).unwrap();
+    append(&history, "a", &exchange(1)).unwrap();
+    let away = folder.path().join("away");
+    fs::rename(&path, &away).unwrap();
+    for range in [Range::All, Range::LastTurns(1)] {
+        for name in ["a", "never written"] {
+            let error = block_on(history.load(&session(name), range)).unwrap_err();
+            assert!(matches!(error, HistoryError::Backend { .. }), "{error:?}");
+            let text = format!("{error:?}");
+            assert!(text.contains("cannot find the folder"), "{text}");
+        }
+    }
+    assert!(block_on(history.turns(&session("a"), Range::All)).is_err());
+    assert!(block_on(history.note(&session("a"), "summary")).is_err());
+    fs::rename(&away, &path).unwrap();
+    assert_eq!(load(&history, "a").unwrap().messages.len(), 2);
+    assert!(load(&history, "never written").unwrap().messages.is_empty());
 }
