@@ -117,14 +117,14 @@ pub(crate) fn backend(error: PostgresError) -> HistoryError {
     HistoryError::Backend { source: error.into() }
 }
 
-/// Returns the error of a pool that has no connection to offer. `limit` is the time that it waited
-/// for a free one.
-pub(crate) fn no_connection(error: PoolError, limit: Duration) -> HistoryError {
+/// Returns the failure of a pool that has no connection to offer. `limit` is the time for which it
+/// waited for a free one.
+pub(crate) fn no_connection(error: PoolError, limit: Duration) -> Failure {
     match error {
         PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-            Failure::from(error).into()
+            Failure::from(error)
         }
-        PoolError::Timeout(TimeoutType::Wait) => HistoryError::TimedOut { limit },
-        error => backend(error.into()),
+        PoolError::Timeout(TimeoutType::Wait) => HistoryError::TimedOut { limit }.into(),
+        error => backend(error.into()).into(),
     }
 }

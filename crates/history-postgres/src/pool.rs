@@ -1,6 +1,14 @@
 //! Runs operations on the connections of a pool, each in a task that owns its connection.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use conversant_core::{HistoryError, SessionId};
 use conversant_history::{
@@ -16,10 +24,8 @@ use crate::error::{Failure, no_connection};
 /// The number of attempts at an operation that conflicts with others.
 const MAX_CONFLICTS: u32 = 32;
 
-/// The number of attempts at a read whose connection breaks.
-const MAX_LOST_READS: u32 = 4;
-
-/// The pauses between attempts at a write whose connection breaks.
+/// The pauses between attempts at an operation whose connection breaks, or for which none can be
+/// made.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
@@ -64,6 +70,8 @@ struct Connections {
     clock: Arc<ServerClock>,
     barrier: Barrier,
     acquire_timeout: Duration,
+    /// Whether the server was reached. Before that, its address may be wrong.
+    was_reached: Arc<AtomicBool>,
 }
 
 impl Database {
@@ -73,8 +81,8 @@ impl Database {
         barrier: Barrier,
         acquire_timeout: Duration,
     ) -> Self {
-        let clock = Arc::default();
-        let connections = Connections { pool, clock, barrier, acquire_timeout };
+        let (clock, was_reached) = Default::default();
+        let connections = Connections { pool, clock, barrier, acquire_timeout, was_reached };
         Self { connections, executor }
     }
 
@@ -118,6 +126,7 @@ impl Database {
         let run = async move |call: Call| {
             let now = connections.read(None, &ReadClock, call).await?;
             connections.clock.set(now);
+            connections.was_reached.store(true, Ordering::Relaxed);
             Ok(())
         };
         self.executor.read_all(run).await
@@ -145,7 +154,7 @@ impl Connections {
         self.settle(session, &call).await?;
         let (mut conflicts, mut is_late, mut pause) = (0, false, FIRST_PAUSE);
         loop {
-            let connection = match self.connection().await {
+            let connection = match self.connection(&call).await {
                 Err(error) if !call.is_in_doubt() => return Err(error),
                 connection => connection,
             };
@@ -176,7 +185,7 @@ impl Connections {
         }
     }
 
-    /// Attempts a read, again on another connection if one breaks.
+    /// Attempts a read, again on another connection if one breaks, until its time is over.
     async fn read<O: Operation>(
         &self,
         session: Option<&SessionId>,
@@ -186,13 +195,16 @@ impl Connections {
         if let Some(session) = session {
             self.settle(session, &call).await?;
         }
-        let (mut conflicts, mut lost) = (0, 1);
+        let (mut conflicts, mut pause) = (0, Duration::ZERO);
         loop {
-            let connection = self.connection().await?;
+            let connection = self.connection(&call).await?;
             match run(connection, operation, self.limit(call.deadline())).await {
                 Ok(output) => return Ok(output),
                 Err(Failure::Conflict) if conflicts < MAX_CONFLICTS => conflicts += 1,
-                Err(Failure::Lost(_)) if lost < MAX_LOST_READS => lost += 1,
+                Err(Failure::Lost(_)) if has_time(&call, pause) => {
+                    sleep(pause).await;
+                    pause = (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
+                }
                 Err(failure) => return Err(failure.into()),
             }
         }
@@ -204,21 +216,39 @@ impl Connections {
         let Some(deadline) = call.unsettled() else { return Ok(()) };
         sleep_until(deadline).await;
         let limit = self.limit(deadline);
-        while run(self.connection().await?, &ReadClock, limit).await? <= limit.deadline {
+        while run(self.connection(call).await?, &ReadClock, limit).await? <= limit.deadline {
             sleep(CLOCK_PAUSE).await;
         }
         let hold = Hold { barrier: self.barrier.clone(), session: session.clone() };
-        Ok(run(self.connection().await?, &hold, limit).await?)
+        Ok(run(self.connection(call).await?, &hold, limit).await?)
     }
 
-    async fn connection(&self) -> Result<PostgresConnection<'_>, HistoryError> {
-        let connection = self.pool.connection().await;
-        connection.map_err(|error| no_connection(error, self.acquire_timeout))
+    /// Waits for a connection. While the server that was reached is away, as one that restarts, it
+    /// tries again until the time of the call is over.
+    async fn connection(&self, call: &Call) -> Result<PostgresConnection<'_>, HistoryError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let failure = match self.pool.connection().await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => no_connection(error, self.acquire_timeout),
+            };
+            let is_away = matches!(failure, Failure::Lost(_));
+            if !is_away || !self.was_reached.load(Ordering::Relaxed) || !has_time(call, pause) {
+                return Err(failure.into());
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
     }
 
     fn limit(&self, deadline: Instant) -> Limit {
         Limit { deadline: self.clock.at(deadline), now: self.clock.at(Instant::now()) }
     }
+}
+
+/// Returns whether a call has time for another attempt after a pause.
+fn has_time(call: &Call, pause: Duration) -> bool {
+    Instant::now() + pause < call.deadline()
 }
 
 /// Runs an operation on a connection, which goes back to the pool unless it broke.

@@ -38,6 +38,49 @@ pub(crate) async fn a_killed_server_keeps_langchains_table() -> Tested {
     Ok(())
 }
 
+/// What begins while the server is away waits for it.
+pub(crate) async fn a_server_that_restarts_is_waited_for_within_the_limit() -> Tested {
+    let mut server = start(&["-c", "fsync=off"])?;
+    let history =
+        PostgresHistory::builder(server.url()).max_connections(2).connect().await.unwrap();
+    let hasty = PostgresHistory::builder(server.url()).operation_timeout(Duration::from_millis(20));
+    let hasty = loop {
+        // A loaded machine may take longer to connect.
+        if let Ok(history) = hasty.clone().connect().await {
+            break history;
+        }
+    };
+    let [first, new] = ["first", "new"].map(|name| SessionId::new(name).unwrap());
+    let turn = Turn::exchange("hi", "hello");
+    history.append(&first, &turn, Expect::Any).await.unwrap();
+    let second = Turn::exchange("again", "hello");
+    server.kill().unwrap();
+    // Once the time is over, the error says why.
+    let error = hasty.load(&first, Range::All).await.unwrap_err();
+    assert!(
+        matches!(error, HistoryError::Backend { .. } | HistoryError::TimedOut { .. }),
+        "{error:?}"
+    );
+    let restarted = spawn_blocking(move || {
+        server.restart().unwrap();
+        server
+    });
+    // On the connections that broke, and on more than there are.
+    let (loaded, appended, listed, again, restarted) = tokio::join!(
+        history.load(&first, Range::All),
+        history.append(&new, &turn, Expect::Any),
+        history.sessions(None, 9),
+        history.append(&first, &second, Expect::Any),
+        restarted,
+    );
+    assert_eq!(loaded.unwrap().messages.len(), 2);
+    assert_eq!(appended.unwrap().messages, 2);
+    assert!(listed.unwrap().contains(&first));
+    assert_eq!(again.unwrap().messages, 4);
+    drop(restarted.unwrap());
+    Ok(())
+}
+
 /// A server that waits for 100 ms at each commit, as with a slow disk.
 pub(crate) async fn a_server_with_a_slow_disk_is_waited_for_within_the_limit() -> Tested {
     let settings = ["-c", "commit_delay=100000", "-c", "commit_siblings=0"];

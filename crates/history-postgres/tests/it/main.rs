@@ -53,6 +53,7 @@ conversant_harness::tests! {
     killed {
         a_killed_server_loses_nothing_that_it_acknowledged,
         a_killed_server_keeps_langchains_table,
+        a_server_that_restarts_is_waited_for_within_the_limit,
         a_server_with_a_slow_disk_is_waited_for_within_the_limit,
         a_synchronous_standby_that_takes_over_has_every_turn,
     }
@@ -68,8 +69,8 @@ conversant_harness::tests! {
         odd_labels_select_nothing,
         words_of_long_texts_are_found,
         removed_sessions_are_gone_from_the_index,
-        a_session_that_ended_begins_without_labels,
         facts_that_change_outlive_their_first_lifetime,
+        a_session_that_ended_begins_without_labels,
         a_session_in_use_is_not_deleted_as_an_old_one,
     }
     networked {
