@@ -24,6 +24,9 @@ use crate::{
 /// The default of [`PostgresHistoryBuilder::max_message_bytes`].
 pub(crate) const MAX_MESSAGE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// The most bytes of a note's name, which is in an index.
+const MAX_NOTE_NAME: usize = 2000;
+
 /// The most partitions of a table.
 const MAX_PARTITIONS: u16 = 1024;
 
@@ -125,6 +128,10 @@ impl PostgresHistory {
         name: &str,
         note: &Note,
     ) -> Result<PutNote, HistoryError> {
+        if name.len() > MAX_NOTE_NAME {
+            let what = "notes with names of more than 2,000 bytes";
+            return Err(HistoryError::Unsupported { what });
+        }
         let Ok(body) = serde_json::to_string(&note.body) else {
             return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
         };
@@ -318,6 +325,9 @@ impl PostgresHistoryBuilder {
     ///
     /// It applies to sessions that are written from now on. Expired sessions are not loaded. Their
     /// space is freed by [`PostgresHistory::sweep`] or by the next turn of the session.
+    ///
+    /// A session without turns, such as that of the facts of a user or a group, is kept as long
+    /// after its last note: facts that do not change for this time are forgotten.
     pub const fn time_to_live(mut self, time: Duration) -> Self {
         self.time_to_live = Some(time);
         self
@@ -325,9 +335,6 @@ impl PostgresHistoryBuilder {
 
     /// Sets whether the statements of loads and appends are prepared, once in each connection. By
     /// default they are if all connections end at the server itself.
-    ///
-    /// A session without turns, such as that of the facts of a user or a group, is kept as long
-    /// after its last note: facts that do not change for this time are forgotten.
     ///
     /// The server then parses and plans each of them once a connection, not once a call. Behind a
     /// pooler that gives each transaction another connection, they cannot be prepared. A pooler is

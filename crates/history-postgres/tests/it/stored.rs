@@ -144,6 +144,16 @@ pub(crate) async fn what_could_not_be_read_again_is_not_taken() -> Tested {
     history.put_note(&session, "large", &note(200_000)).await.unwrap();
     let error = history.put_note(&session, "large", &note(16 << 20)).await.unwrap_err();
     assert!(matches!(error, HistoryError::TooLarge { limit: Note::MAX_BYTES, .. }), "{error}");
+    // A note's name is in an index.
+    let note = Note::new("known", Version::default());
+    let letters = |count: usize| -> String {
+        (0..count).map(|at| char::from(b'a' + u8::try_from(at * at % 26).unwrap())).collect()
+    };
+    let long = history.put_note(&session, &letters(2001), &note).await.unwrap_err();
+    assert!(matches!(long, HistoryError::Unsupported { .. }), "{long:?}");
+    assert!(!long.is_retryable(), "{long:?}");
+    history.put_note(&session, &letters(2000), &note).await.unwrap();
+    assert_eq!(history.note(&session, &letters(2000)).await.unwrap(), Some(note));
     server.stop().await;
     Ok(())
 }
