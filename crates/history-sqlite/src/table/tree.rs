@@ -144,9 +144,17 @@ pub(crate) fn fork(
     }
     // A session that was never written has nothing to take over.
     let (Some(origin), Some(at)) = (&source.session, at) else { return Ok(current) };
+    // One without turns and labels is not a session.
+    if at.turns == 0 && label::load(connection, origin)?.1.is_empty() {
+        return Ok(current);
+    }
     let mut session = session::begin(connection, into, &target)?;
     session.use_at(now());
     label::copy(connection, origin, &session)?;
+    if at.turns == 0 {
+        Session { written: now(), ..session }.update(connection, into)?;
+        return Ok(session.version);
+    }
     branch::fork(connection, &session, at.head(), at.turns, at.version.messages)?;
     let version = Version::new(session.version.epoch, at.version.messages).with_tip(at.version.tip);
     let branch = Some(session.key);

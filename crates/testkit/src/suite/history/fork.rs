@@ -79,6 +79,18 @@ pub(super) async fn a_fork_begins_a_session_without_turns(history: &impl ChatHis
     ensure!(matches!(forked, Err(HistoryError::Stale { .. })), "over undone turns: {forked:?}");
     undone.set_tip(undone.after(0)?).await?;
     undone.driver.holds(&[undone.turn(0)?]).await?;
+    // One that has nothing is not listed.
+    let empty = SessionDriver::new(history)?;
+    let version = history.fork(tree.session(), Point::Start, &empty.session).await?;
+    ensure!(version.messages == 0, "a fork at the start is at {version:?}");
+    let info = history.session_info(&empty.session).await;
+    ensure!(
+        matches!(info, Ok(None) | Err(HistoryError::Unsupported { .. })),
+        "a fork at the start is listed: {info:?}"
+    );
+    empty.holds(&[]).await?;
+    empty.append(tree.turn(0)?).await?;
+    empty.holds(&[tree.turn(0)?]).await?;
     // A note is not a turn.
     let noted = SessionDriver::new(history)?;
     let note = Note::new("known", noted.version().await?);
