@@ -82,6 +82,16 @@ impl Session {
         self.epoch.saturating_add(1)
     }
 
+    /// Marks the session as deleted if nothing was ever stored in it. Returns whether it is.
+    pub(super) fn leave_if_new(&mut self) -> bool {
+        self.deleted = self.epoch == self.first_epoch
+            && !self.is_listed()
+            && self.without_messages.is_empty()
+            && self.notes.is_empty()
+            && self.lease.is_none();
+        self.deleted
+    }
+
     /// Notes that the session is loaded. Returns whether it was idle before.
     pub(super) fn begin_use(&mut self) -> bool {
         let was_idle = self.use_state == UseState::Idle;

@@ -362,8 +362,13 @@ impl Sessions {
     }
 
     pub(super) fn release(&self, lease: &Lease) {
-        if let Some(session) = self.find(&lease.session) {
-            lock(&session).release(lease.holder);
+        let mut state = lock(&self.0);
+        let Some(found) = state.by_id.get(&lease.session).map(Arc::clone) else { return };
+        let mut session = lock(&found);
+        session.release(lease.holder);
+        // A session that began with the lease, and has nothing else, is as if it was never written.
+        if session.leave_if_new() {
+            state.by_id.remove(&lease.session);
         }
     }
 }

@@ -203,6 +203,41 @@ fn leases() {
     });
 }
 
+/// A lease of a session that was never written, as that of the lock of facts, leaves nothing.
+#[test]
+fn a_released_lease_leaves_no_session() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let long = Duration::from_secs(3600);
+        let is_empty = || format!("{history:?}").contains("sessions: 0");
+        let seen = history.load(&session("s"), Range::All).await.unwrap().version;
+        let lease = history.lease(&session("s"), long).await.unwrap().unwrap();
+        assert!(!is_empty());
+        history.release(&lease).await.unwrap();
+        assert!(is_empty(), "{history:?}");
+        let first = Expect::Exactly(seen);
+        assert_eq!(history.append(&session("s"), &turn(1), first).await.unwrap().messages, 2);
+        // What was written stays, the epoch of a cleared session too.
+        for stored in ["s", "note", "cleared"] {
+            match stored {
+                "note" => {
+                    let note = Note::new("known", Version::default());
+                    history.put_note(&session("note"), "facts", &note).await.unwrap();
+                }
+                "cleared" => history.clear(&session("cleared")).await.unwrap(),
+                _ => {}
+            }
+            let before = history.load(&session(stored), Range::All).await.unwrap().version;
+            let lease = history.lease(&session(stored), long).await.unwrap().unwrap();
+            history.release(&lease).await.unwrap();
+            let after = history.load(&session(stored), Range::All).await.unwrap().version;
+            assert_eq!(before, after, "{stored}");
+        }
+        assert!(history.note(&session("note"), "facts").await.unwrap().is_some());
+        assert!(format!("{history:?}").contains("sessions: 3"), "{history:?}");
+    });
+}
+
 /// Changing loaded messages does not change the conversation.
 #[test]
 fn a_loaded_copy_goes_its_own_way() {
