@@ -28,6 +28,41 @@ pub const MAX_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// The longest time of the timer of [`SessionExecutor::set_early_timer`].
 const EARLY_TIMER: Duration = Duration::from_secs(5);
 
+/// The time after its deadline for which a write whose outcome is not known is remembered: longer
+/// than any server takes to refuse or finish it.
+const MAX_UNSETTLED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The time from one look for writes that need not be remembered to the next.
+const FORGET_PAUSE: Duration = Duration::from_secs(60 * 60);
+
+/// The deadlines of writes whose outcome is not known.
+#[derive(Default)]
+struct Unsettled {
+    by_session: HashMap<SessionId, Instant>,
+    /// When to look for those that need not be remembered.
+    next_look: Option<Instant>,
+}
+
+impl Unsettled {
+    fn of(&self, session: &SessionId) -> Option<Instant> {
+        self.by_session.get(session).copied()
+    }
+
+    fn add(&mut self, session: SessionId, deadline: Instant) {
+        let now = Instant::now();
+        if self.next_look.is_none_or(|next| next <= now) {
+            self.next_look = now.checked_add(FORGET_PAUSE);
+            let is_over = |deadline: Instant| now.duration_since(deadline) > MAX_UNSETTLED;
+            self.by_session.retain(|_, deadline| !is_over(*deadline));
+        }
+        self.by_session.insert(session, deadline);
+    }
+
+    fn remove(&mut self, session: &SessionId) {
+        self.by_session.remove(session);
+    }
+}
+
 /// Runs the operations of a networked store on its runtime, each within a time limit.
 ///
 /// - Operations on one session are served in the order in which they were first polled: writes one
@@ -36,13 +71,13 @@ const EARLY_TIMER: Duration = Duration::from_secs(5);
 /// - When the limit is over, an operation fails: with [`HistoryError::Busy`] if it waited for
 ///   another operation on its session, with [`HistoryError::TimedOut`] if it was under way.
 /// - A write whose outcome is not known leaves its session unsettled. The next operation on that
-///   session has to settle it first, see [`Call::unsettled`].
+///   session has to settle it first, see [`Call::unsettled`]. After a day it is forgotten.
 ///
 /// Clones share all of it.
 #[derive(Clone)]
 pub struct SessionExecutor {
     locks: SessionLocks,
-    unsettled: Arc<Mutex<HashMap<SessionId, Instant>>>,
+    unsettled: Arc<Mutex<Unsettled>>,
     has_early_timer: Arc<AtomicBool>,
     runtime: Handle,
     limit: Duration,
@@ -107,6 +142,12 @@ impl SessionExecutor {
         self.locks.len()
     }
 
+    /// Returns the number of sessions that a write has left unsettled.
+    #[must_use]
+    pub fn unsettled_sessions(&self) -> usize {
+        self.unsettled().by_session.len()
+    }
+
     /// Writes to a session.
     ///
     /// # Errors
@@ -136,10 +177,10 @@ impl SessionExecutor {
             if !stage.start() {
                 return Err(HistoryError::Busy);
             }
-            call.unsettled = this.unsettled().get(&session).copied();
+            call.unsettled = this.unsettled().of(&session);
             let outcome = this.limited(&call, work(call.clone())).await;
             if call.is_in_doubt() {
-                this.unsettled().insert(session, call.deadline);
+                this.unsettled().add(session, call.deadline);
             } else if outcome.is_ok() {
                 this.unsettled().remove(&session);
             }
@@ -172,7 +213,7 @@ impl SessionExecutor {
                 Some(lock) => lock,
                 None => timeout_at(call.deadline, queued).await.map_err(|_| HistoryError::Busy)?,
             };
-            call.unsettled = this.unsettled().get(&session).copied();
+            call.unsettled = this.unsettled().of(&session);
             let outcome = this.limited(&call, work(call.clone())).await;
             if call.unsettled.is_some() && outcome.is_ok() {
                 this.unsettled().remove(&session);
@@ -228,7 +269,7 @@ impl SessionExecutor {
         }
     }
 
-    fn unsettled(&self) -> MutexGuard<'_, HashMap<SessionId, Instant>> {
+    fn unsettled(&self) -> MutexGuard<'_, Unsettled> {
         self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,10 +1,13 @@
 //! Operations of a networked store whose outcome is lost.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
 use conversant_core::{HistoryError, Report, SessionId};
 use conversant_history::{Call, SessionExecutor};
-use tokio::runtime::{Handle, Runtime};
+use tokio::{
+    runtime::{Handle, Runtime},
+    time::advance,
+};
 
 fn told(outcome: Result<(), HistoryError>) -> String {
     Report::new(&outcome.unwrap_err()).to_string()
@@ -35,4 +38,35 @@ fn a_runtime_that_has_shut_down_is_reported() {
     let caller = Runtime::new().unwrap();
     let told = told(caller.block_on(executor.read_all(async |_| Ok(()))));
     assert!(told.contains("has shut down"), "{told}");
+}
+
+/// A write to which the server does not answer.
+async fn unanswered(executor: &SessionExecutor, session: &str) {
+    let write = |call: Call| async move {
+        call.sent();
+        pending::<Result<(), HistoryError>>().await
+    };
+    let outcome = executor.write(&SessionId::new(session).unwrap(), write).await;
+    assert!(matches!(outcome, Err(HistoryError::TimedOut { .. })), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_without_an_answer_is_forgotten_after_a_day() {
+    let executor = SessionExecutor::new(Handle::current(), Duration::from_secs(1));
+    let hour = Duration::from_secs(3600);
+    for number in 0..9 {
+        unanswered(&executor, &format!("s {number}")).await;
+    }
+    assert_eq!(executor.unsettled_sessions(), 9);
+    advance(23 * hour).await;
+    unanswered(&executor, "of the next day").await;
+    assert_eq!(executor.unsettled_sessions(), 10);
+    advance(2 * hour).await;
+    unanswered(&executor, "later").await;
+    assert_eq!(executor.unsettled_sessions(), 2);
+    // One that is used is settled.
+    let id = SessionId::new("later").unwrap();
+    let seen = executor.read(&id, async |call: Call| Ok(call.unsettled().is_some())).await;
+    assert!(seen.unwrap());
+    assert_eq!(executor.unsettled_sessions(), 1);
 }
