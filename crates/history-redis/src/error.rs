@@ -51,11 +51,22 @@ impl From<ClientError> for RedisError {
             return Self { message, code: None, client: Some(error) };
         }
         match error.code() {
-            Some(code) => Self {
-                message: format!("cannot run the command: Redis refused it ({code})"),
-                code: Some(code.to_owned()),
-                client: None,
-            },
+            Some(code) => {
+                let has = |text: &str| error.detail().is_some_and(|detail| detail.contains(text));
+                let fault = match code {
+                    "NOPERM" => "the user does not have the right; allow it commands and scripts",
+                    "ERR" if has("DB index") => "it does not have the database of the URL",
+                    _ => "",
+                };
+                let separator = if fault.is_empty() { "" } else { ": " };
+                Self {
+                    message: format!(
+                        "cannot run the command: Redis refused it ({code}){separator}{fault}"
+                    ),
+                    code: Some(code.to_owned()),
+                    client: None,
+                }
+            }
             None => Self::new(format!("cannot use the connection to Redis ({})", error.category())),
         }
     }

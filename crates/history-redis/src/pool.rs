@@ -174,6 +174,10 @@ impl Connections {
                     pause = (pause * 2).min(MAX_PAUSE);
                 }
                 Err(Failure::Lost { .. }) if lost < MAX_LOST_READS => lost += 1,
+                // It was not to write.
+                Err(Failure::Refused(HistoryError::ReadOnly { source: Some(source) })) => {
+                    return Err(HistoryError::Backend { source });
+                }
                 outcome => return outcome.map_err(HistoryError::from),
             }
         }

@@ -57,6 +57,33 @@ pub(crate) fn a_runtime_is_needed_to_connect() {
     );
 }
 
+pub(crate) async fn rights_and_settings_that_lack_are_told() -> Tested {
+    let server = Server::start().await?;
+    server.history().await;
+    let (scheme, rest) = server.url.split_once("://").unwrap();
+    let address = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
+    let host = address.split('/').next().unwrap();
+    let user = format!("limited-{}", conversant_core::TurnId::random());
+    let rights = "on >right allkeys allcommands -eval -evalsha -script";
+    server.run::<()>(&format!("ACL SETUSER {user} {rights}")).await;
+    let connect = |login: &str, database: &str| {
+        let url = format!("{scheme}://{login}{host}/{database}");
+        RedisHistory::builder(url).prefix(&server.prefix).connect()
+    };
+    let limited = connect(&format!("{user}:right@"), "").await.unwrap();
+    let session = SessionId::new("s").unwrap();
+    let error = limited.note(&session, "summary").await.unwrap_err();
+    assert!(matches!(error, HistoryError::Backend { .. }), "{error:?}");
+    assert!(chain(&error).contains("the user does not have the right"), "{}", chain(&error));
+    let error = connect(&format!("{user}:wrong@"), "").await.unwrap_err();
+    assert!(chain(&error).contains("authentication failed"), "{}", chain(&error));
+    let error = connect("", "99999").await.unwrap_err();
+    assert!(chain(&error).contains("does not have the database"), "{}", chain(&error));
+    server.run::<()>(&format!("ACL DELUSER {user}")).await;
+    server.stop().await;
+    Ok(())
+}
+
 pub(crate) async fn keys_of_a_later_version_are_refused() -> Tested {
     let server = Server::start().await?;
     server.history().await;

@@ -36,6 +36,7 @@ conversant_harness::tests! {
         faults_are_told_without_the_password,
         a_silent_server_is_told_in_the_time_to_connect,
         a_runtime_is_needed_to_connect,
+        rights_and_settings_that_lack_are_told,
         keys_of_a_later_version_are_refused,
         a_history_is_awaited_on_any_executor,
     }
