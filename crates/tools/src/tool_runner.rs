@@ -47,9 +47,11 @@ impl ToolRunner {
             .tool_calls()
             .split_at_checked(self.max_calls)
             .unwrap_or((message.tool_calls(), &[]));
-        let calls: Vec<BoxFuture<'_, Message>> =
-            calls.iter().map(|call| self.result(call, &options.events).boxed()).collect();
-        let results = stream::iter(calls).buffered(limit).collect::<Vec<_>>();
+        let run = |(index, call)| async move { (index, self.result(call, &options.events).await) };
+        let calls: Vec<BoxFuture<'_, (usize, Message)>> =
+            calls.iter().enumerate().map(|call| run(call).boxed()).collect();
+        // In the order of their ends, so that a slow call keeps one place only.
+        let results = stream::iter(calls).buffer_unordered(limit).collect::<Vec<_>>();
         let mut results = match options.deadline {
             None => results.await,
             Some(deadline) => {
@@ -57,6 +59,8 @@ impl ToolRunner {
                 within(left, results).await.map_err(|stopped| call_stopped(stopped, left))?
             }
         };
+        results.sort_unstable_by_key(|(index, _)| *index);
+        let mut results: Vec<_> = results.into_iter().map(|(_, result)| result).collect();
         results.extend(excess.iter().map(|call| self.too_many(call)));
         results.extend(message.invalid_tool_calls().iter().map(invalid));
         Ok(results)

@@ -290,6 +290,32 @@ async fn parallel_calls_can_be_limited() {
     }
 }
 
+/// A slow call keeps one place: the others follow each other in the rest.
+#[tokio::test(start_paused = true)]
+async fn a_slow_call_does_not_hold_up_the_others() {
+    let mut calls = vec![("slow", json!({"seconds": 20}), "c0")];
+    let ids: Vec<_> = (1..11).map(|number| format!("c{number}")).collect();
+    calls.extend(ids.iter().map(|id| ("slow", json!({"seconds": 2}), id.as_str())));
+    let model = ScriptedChat::new([calling(&calls), saying("done")]);
+    let slow = FnTool::with_definition(definition("slow"), |args| async move {
+        let seconds = args["seconds"].as_u64().unwrap();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        Ok::<_, ToolError>("slept".into())
+    });
+    let tools = ToolLoop::builder(model)
+        .tool(slow)
+        .max_parallel_calls(NonZeroUsize::new(2).unwrap())
+        .build()
+        .unwrap();
+    let start = tokio::time::Instant::now();
+    let reply = tools.generate(&question()).await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 20);
+    // The results are in the order of the calls.
+    let results = reply.intermediate.iter().filter_map(|message| message.tool_call_id());
+    let expected: Vec<_> = (0..11).map(|number| format!("c{number}")).collect();
+    assert_eq!(results.collect::<Vec<_>>(), expected);
+}
+
 /// A reviewer that panics.
 struct Broken;
 
