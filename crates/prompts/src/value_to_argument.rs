@@ -20,7 +20,7 @@ pub(crate) fn json_argument(data: &Json) -> Argument<'_> {
     match data {
         Json::String(text) => Argument::from(text),
         Json::Bool(truth) => Argument::from(*truth),
-        Json::Null => Argument::from("None"),
+        Json::Null => Argument::None,
         Json::Number(number) => {
             let integer = number.as_i64().map(Argument::from);
             let integer = integer.or_else(|| number.as_u64().map(Argument::from));

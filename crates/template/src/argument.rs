@@ -31,6 +31,8 @@ pub enum Argument<'a> {
     Float(f64),
     /// A truth value: `True` or `False` without a format spec, the integer 1 or 0 with one.
     Boolean(bool),
+    /// Python's `None`, which takes no format spec.
+    None,
 }
 
 impl<'a> From<&'a str> for Argument<'a> {

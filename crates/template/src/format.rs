@@ -46,6 +46,7 @@ pub(crate) fn write(
             spec.check(Class::Float)?;
             float::write(out, *value, spec);
         }
+        Argument::None => return Err(SpecError::NONE),
     }
     Ok(())
 }
@@ -63,6 +64,7 @@ fn write_plain(out: &mut String, argument: &Argument<'_>) {
         Argument::Unsigned(value) => integer::push_decimal(out, *value),
         Argument::Float(value) => float::push_plain(out, *value),
         Argument::Boolean(value) => out.push_str(if *value { "True" } else { "False" }),
+        Argument::None => out.push_str("None"),
     }
 }
 

@@ -73,6 +73,7 @@ enum Fault {
     Part { part: &'static str, class: Class },
     PartOfCharacter { part: &'static str },
     NotACharacter,
+    None,
 }
 
 impl fmt::Display for SpecError {
@@ -99,6 +100,7 @@ impl fmt::Display for SpecError {
                 write!(f, "{part} cannot go with format code `c`")
             }
             Fault::NotACharacter => f.write_str("the number is not the code point of a character"),
+            Fault::None => f.write_str("`None` takes no format spec"),
         }
     }
 }
@@ -107,6 +109,7 @@ impl std::error::Error for SpecError {}
 
 impl SpecError {
     pub(crate) const NOT_A_CHARACTER: Self = Self(Fault::NotACharacter);
+    pub(crate) const NONE: Self = Self(Fault::None);
 }
 
 /// A fault of a spec, with its byte in the spec.

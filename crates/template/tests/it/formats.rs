@@ -24,6 +24,8 @@ fn every_row_is_as_python_writes_it() {
 fn argument(row: &Value) -> Argument<'_> {
     if let Some(text) = row["text"].as_str() {
         Argument::from(text)
+    } else if row["none"] == true {
+        Argument::None
     } else if let Some(truth) = row["bool"].as_bool() {
         Argument::from(truth)
     } else if let Some(float) = row["float"].as_str() {
