@@ -110,7 +110,8 @@ pub fn trim_messages(messages: &Messages, trim: &MessageTrim<'_>) -> Messages {
     let mut left = trim.limit.saturating_sub(system);
 
     let cost = |unit: &Range<usize>| -> usize {
-        all.get(unit.clone()).unwrap_or_default().iter().map(|message| trim.cost(message)).sum()
+        let messages = all.get(unit.clone()).unwrap_or_default().iter();
+        messages.map(|message| trim.cost(message)).fold(0, usize::saturating_add)
     };
     let mut fits = |unit: &Range<usize>| match left.checked_sub(cost(unit)) {
         Some(rest) => {

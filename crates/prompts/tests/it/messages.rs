@@ -144,6 +144,25 @@ fn what_is_kept_is_shared() {
     assert!(same(&merge_message_runs(&messages)));
 }
 
+#[test]
+fn counts_that_do_not_fit_a_number_are_more_than_any_limit() {
+    struct Huge;
+    impl TokenCounter for Huge {
+        fn count_text(&self, _: &str) -> usize {
+            usize::MAX / 2
+        }
+
+        fn count_message(&self, message: &Message) -> usize {
+            self.count_text(&message.text())
+        }
+    }
+    // The call and its results are counted together.
+    let called = conversation().slice(4..7);
+    let trim = MessageTrim::to_tokens(usize::MAX - 1, &Huge);
+    assert!(trim_messages(&called, &trim).is_empty());
+    assert_eq!(texts(&trim_messages(&conversation().slice(7..), &trim)), "h3,a3");
+}
+
 /// Conversations with tool calls at any place; results may be orphans from the start.
 fn conversations() -> impl Strategy<Value = Messages> {
     let message = prop_oneof![
