@@ -50,6 +50,7 @@ impl Recording {
     pub(super) fn add(&mut self, exchange: &Exchange, masks: &Masks) -> Result<(), CassetteError> {
         let mut exchange = exchange.clone();
         exchange.reply.request_id = None;
+        masks.apply_to_pieces(&mut exchange.pieces);
         let format = |source| CassetteError::Format { path: self.path.clone(), source };
         let mut json = serde_json::to_value(&exchange).map_err(format)?;
         masks.apply(&mut json);

@@ -72,14 +72,27 @@ impl Masks {
 
     /// Replaces secrets and credentials in all texts of a value.
     pub(super) fn apply(&self, value: &mut Json) {
-        texts(value, &[], &mut |field, text| {
-            mask_credentials(field, text);
-            for secret in &self.0 {
-                if text.contains(secret.as_str()) {
-                    *text = text.replace(secret.as_str(), MASK);
-                }
+        texts(value, &[], &mut |field, text| self.mask(field, text));
+    }
+
+    /// Replaces what [`apply`](Self::apply) replaces in the pieces of a text. A secret can be split
+    /// between them: then the text becomes one piece.
+    pub(super) fn apply_to_pieces(&self, pieces: &mut Vec<String>) {
+        let mut whole = pieces.concat();
+        self.mask("", &mut whole);
+        pieces.iter_mut().for_each(|piece| self.mask("", piece));
+        if pieces.concat() != whole {
+            *pieces = vec![whole];
+        }
+    }
+
+    fn mask(&self, field: &str, text: &mut String) {
+        mask_credentials(field, text);
+        for secret in &self.0 {
+            if text.contains(secret.as_str()) {
+                *text = text.replace(secret.as_str(), MASK);
             }
-        });
+        }
     }
 }
 
