@@ -1,8 +1,8 @@
 //! The suite of memories.
 
 use conversant_core::{
-    LoadContext, Loaded, Memory, MemoryError, Message, SlotKind, Ticket, ToolCall, Turn, Value,
-    Variables,
+    HistoryError, LoadContext, Loaded, Memory, MemoryError, Message, Point, Range, SlotKind,
+    Ticket, ToolCall, Turn, Value, Variables,
 };
 use serde_json::json;
 
@@ -71,6 +71,9 @@ pub async fn memory<M: Memory>(make: impl Fn() -> M) -> Result<SuiteReport, Suit
         a_turn_can_be_saved_without_a_load,
         a_turn_of_many_messages_can_be_saved,
         odd_texts_can_be_saved,
+        turns_are_stored_where_it_says,
+        a_memory_that_saves_says_so,
+        a_conversation_goes_on_from_a_point,
         clearing_forgets,
         a_turn_of_a_cleared_conversation_is_not_saved,
         maintenance_can_be_repeated,
@@ -203,6 +206,62 @@ async fn a_turn_of_many_messages_can_be_saved<M: Memory>(make: &impl Fn() -> M) 
     converse(&memory, &[turn(1), Turn::new(messages), turn(2)]).await?;
     memory.maintain().await?;
     declared(&memory).await
+}
+
+async fn turns_are_stored_where_it_says<M: Memory>(make: &impl Fn() -> M) -> Checked {
+    let memory = make();
+    let Some((history, session)) = memory.stored_in() else {
+        return Err(Stop::Skipped("it does not say where its turns are".to_owned()));
+    };
+    let call = ToolCall::new("weather", json!({"city": "Paris"})).with_id("call_1");
+    let calling = Turn::new(vec![
+        Message::human("Will it rain?"),
+        Message::ai("").with_tool_calls([call]),
+        Message::tool("rain", "call_1"),
+        Message::ai("It will."),
+    ]);
+    let turns = [turn(1), calling, turn(2).with_incomplete(true)];
+    converse(&memory, &turns).await?;
+    let found = match history.turns(session, Range::All).await {
+        Err(HistoryError::Unsupported { .. }) => {
+            return Err(Stop::Skipped("its history has no turns".to_owned()));
+        }
+        found => found?,
+    };
+    let ids = |turns: &[Turn]| turns.iter().map(Turn::id).collect::<Vec<_>>();
+    ensure!(ids(&found) == ids(&turns), "{} turns of 3 are stored", found.len());
+    for (found, saved) in found.iter().zip(&turns) {
+        ensure!(found.messages() == saved.messages(), "a turn is stored with other messages");
+        let (is, was) = (found.is_incomplete(), saved.is_incomplete());
+        ensure!(is == was, "a turn that is incomplete: {was}, is stored as incomplete: {is}");
+    }
+    Ok(())
+}
+
+async fn a_memory_that_saves_says_so<M: Memory>(make: &impl Fn() -> M) -> Checked {
+    let memory = make();
+    let before = view(&memory).await?;
+    converse(&memory, &[turn(1)]).await?;
+    let is_shown = view(&memory).await? != before;
+    let says = memory.saves_turns();
+    ensure!(says || !is_shown, "it shows a turn, and says that it saves none");
+    ensure!(says || memory.stored_in().is_none(), "it says where its turns are, and saves none");
+    Ok(())
+}
+
+async fn a_conversation_goes_on_from_a_point<M: Memory>(make: &impl Fn() -> M) -> Checked {
+    let (fresh, memory) = (make(), make());
+    let turns = [turn(1), turn(2)];
+    converse(&memory, &turns).await?;
+    let Some(earlier) = memory.at(Point::Start) else {
+        return Err(Stop::Skipped("no points".to_owned()));
+    };
+    same("at the start", &view(&earlier).await?, &view(&fresh).await?)?;
+    let other = turn(3);
+    converse(&earlier, std::slice::from_ref(&other)).await?;
+    converse(&fresh, std::slice::from_ref(&other)).await?;
+    let expected = view(&fresh).await?;
+    same("after a turn that followed the start", &view(&earlier).await?, &expected)
 }
 
 async fn odd_texts_can_be_saved<M: Memory>(make: &impl Fn() -> M) -> Checked {

@@ -54,6 +54,21 @@ pub(super) async fn every_kind_of_message_comes_back_as_it_was(
             json!({"id": 9_007_199_254_740_993_i64, "by": [-9_007_199_254_740_995_i64]}),
         )
         .with_id("c2")]),
+        Message::ai("").with_tool_calls([ToolCall::new(
+            "divide",
+            json!({"share": 0.1, "by": 3.141_592_653_589_793}),
+        )
+        .with_id("c3")]),
+        Message::tool("rain", "c3")
+            .with_extra("artifact", json!({"mm": [0.1, null]}))
+            .with_extra("status", json!("error")),
+        Message::human(Content::from(vec![Part::text("A list of one part.")])),
+        Message::ai("counted").with_extra(
+            "usage_metadata",
+            json!({"input_tokens": 3, "output_tokens": 1, "total_tokens": 4}),
+        ),
+        Message::ai("shown").with_extra("example", json!(true)),
+        Message::ai("void").with_extra("nothing", json!(null)),
         Message::ai("recorded")
             .with_call_record(&CallRecord::new().with_model("m").with_usage(Usage::new(8, 17))),
     ];

@@ -1,6 +1,6 @@
 //! Parts of a session.
 
-use conversant_core::{ChatHistory, Message, Messages, Range, Turn, Version};
+use conversant_core::{ChatHistory, Message, Range, Turn, Version};
 
 use super::session_driver::{SessionDriver, exchange, joined};
 use crate::suite::check::{Checked, Stop, ensure};
@@ -16,14 +16,16 @@ fn turns() -> [Turn; 3] {
     [exchange(1), Turn::new(middle), exchange(3)]
 }
 
-/// Checks that a range is the last `count` of these messages, and its start.
+/// Checks that a range is the last `count` messages of these turns, its start, and where its turns
+/// begin.
 async fn gives<H: ChatHistory>(
     driver: &SessionDriver<'_, H>,
     range: Range,
-    all: &Messages,
+    turns: &[Turn],
     count: usize,
 ) -> Checked {
     let slice = driver.load(range).await?;
+    let all = joined(&turns.iter().collect::<Vec<_>>());
     let expected = all.last_n(count);
     ensure!(
         slice.messages == expected,
@@ -33,6 +35,16 @@ async fn gives<H: ChatHistory>(
     );
     let start = (all.len() - expected.len()) as u64;
     ensure!(slice.start() == start, "{range:?} begins at {} instead of {start}", slice.start());
+    if let Some(found) = &slice.turns {
+        let begins = turns.iter().scan(0, |end, turn| {
+            let begin = *end;
+            *end += turn.messages().len();
+            Some(begin)
+        });
+        let left_out = all.len() - expected.len();
+        let begins: Vec<_> = begins.filter_map(|begin| begin.checked_sub(left_out)).collect();
+        ensure!(*found == begins, "turns of {range:?} begin at {found:?} instead of {begins:?}");
+    }
     Ok(())
 }
 
@@ -41,9 +53,8 @@ pub(super) async fn last_turns_are_whole(history: &impl ChatHistory) -> Checked 
     for turn in &turns {
         driver.append(turn).await?;
     }
-    let all = joined(&turns.each_ref());
     for (range, count) in [(0, 0), (1, 2), (2, 6), (3, 8), (4, 8), (usize::MAX, 8)] {
-        gives(&driver, Range::LastTurns(range), &all, count).await?;
+        gives(&driver, Range::LastTurns(range), &turns, count).await?;
     }
     Ok(())
 }
@@ -53,9 +64,8 @@ pub(super) async fn last_messages_are_as_many(history: &impl ChatHistory) -> Che
     for turn in &turns {
         driver.append(turn).await?;
     }
-    let all = joined(&turns.each_ref());
     for count in [0, 1, 2, 3, 7, 8, 9, usize::MAX] {
-        gives(&driver, Range::LastMessages(count), &all, count.min(8)).await?;
+        gives(&driver, Range::LastMessages(count), &turns, count.min(8)).await?;
     }
     Ok(())
 }
@@ -68,13 +78,13 @@ pub(super) async fn last_bytes_fit(history: &impl ChatHistory) -> Checked {
     let all = joined(&turns.each_ref());
     let mut size = 0;
     for count in 0..all.len() {
-        gives(&driver, Range::LastBytes(size), &all, count).await?;
+        gives(&driver, Range::LastBytes(size), &turns, count).await?;
         let next = all.last_n(count + 1);
         size += next.first().map_or(0, stored_bytes);
-        gives(&driver, Range::LastBytes(size - 1), &all, count).await?;
+        gives(&driver, Range::LastBytes(size - 1), &turns, count).await?;
     }
     for bytes in [size, u64::MAX] {
-        gives(&driver, Range::LastBytes(bytes), &all, all.len()).await?;
+        gives(&driver, Range::LastBytes(bytes), &turns, all.len()).await?;
     }
     Ok(())
 }
@@ -89,9 +99,8 @@ pub(super) async fn after_a_version_comes_the_rest(history: &impl ChatHistory) -
     for turn in &turns {
         versions.push(driver.append(turn).await?);
     }
-    let all = joined(&turns.each_ref());
     for (version, count) in versions.into_iter().zip([8, 6, 2, 0]) {
-        gives(&driver, Range::After(version), &all, count).await?;
+        gives(&driver, Range::After(version), &turns, count).await?;
     }
     Ok(())
 }
@@ -104,7 +113,7 @@ pub(super) async fn after_another_epoch_comes_all(history: &impl ChatHistory) ->
     for turn in &turns {
         driver.append(turn).await?;
     }
-    gives(&driver, Range::After(old), &joined(&turns.each_ref()), 4).await
+    gives(&driver, Range::After(old), &turns, 4).await
 }
 
 pub(super) async fn every_range_tells_the_version(history: &impl ChatHistory) -> Checked {
@@ -168,7 +177,6 @@ pub(super) async fn a_long_session_is_loaded_whole(history: &impl ChatHistory) -
     for turn in &turns {
         driver.append(turn).await?;
     }
-    let all = joined(&turns.iter().collect::<Vec<_>>());
     let ranges = [
         Range::All,
         Range::After(seen),
@@ -177,7 +185,7 @@ pub(super) async fn a_long_session_is_loaded_whole(history: &impl ChatHistory) -
         Range::LastBytes(u64::MAX),
     ];
     for range in ranges {
-        gives(&driver, range, &all, 1536).await?;
+        gives(&driver, range, &turns, 1536).await?;
     }
     Ok(())
 }

@@ -53,6 +53,8 @@ impl History {
     fn name(&self, session: &SessionId) -> String {
         if self.has(HistoryFlaw::IgnoresCase) {
             session.as_str().to_lowercase()
+        } else if self.has(HistoryFlaw::FoldsSeparators) {
+            session.as_str().replace(['/', ':'], "_")
         } else {
             session.as_str().to_owned()
         }
@@ -174,7 +176,10 @@ impl ChatHistory for History {
             }
             _ => {}
         }
-        Ok(Slice::new(slice.into_iter().collect::<Messages>(), version))
+        let begins = (0..slice.len()).step_by(2).collect();
+        let slice = Slice::new(slice.into_iter().collect::<Messages>(), version);
+        let is_misplaced = self.has(HistoryFlaw::MisplacesTurns);
+        Ok(if is_misplaced { slice.with_turns(begins) } else { slice })
     }
 
     fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {

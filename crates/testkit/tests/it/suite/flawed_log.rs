@@ -53,6 +53,27 @@ pub(crate) fn kept(turn: &Turn, flaw: Option<HistoryFlaw>) -> Vec<Arc<Message>> 
             }
         }),
         Some(HistoryFlaw::RoundsIntegers) => change(&mut kept, &round),
+        Some(HistoryFlaw::RoundsFloats) => change(&mut kept, &shorten),
+        Some(HistoryFlaw::JoinsParts) => change(&mut kept, &|stored| {
+            if let Some(content) = stored.pointer_mut("/data/content")
+                && let Some([part]) = content.as_array().map(Vec::as_slice)
+                && let Some(text) = part.get("text").cloned()
+            {
+                *content = text;
+            }
+        }),
+        Some(HistoryFlaw::DropsNulls) => change(&mut kept, &|stored| {
+            if let Some(data) = stored.pointer_mut("/data").and_then(Json::as_object_mut) {
+                data.retain(|_, value| !value.is_null());
+            }
+        }),
+        Some(HistoryFlaw::KnowsItsFieldsOnly) => change(&mut kept, &|stored| {
+            if let Some(data) = stored.pointer_mut("/data").and_then(Json::as_object_mut) {
+                for name in ["artifact", "status", "usage_metadata", "example"] {
+                    data.remove(name);
+                }
+            }
+        }),
         _ => {}
     }
     kept
@@ -84,6 +105,20 @@ fn round(json: &mut Json) {
         }
         Json::Array(items) => items.iter_mut().for_each(round),
         Json::Object(members) => members.values_mut().for_each(round),
+        _ => {}
+    }
+}
+
+/// Rounds other numbers as a store does whose numbers have 32 bits.
+#[allow(clippy::cast_possible_truncation)]
+fn shorten(json: &mut Json) {
+    match json {
+        Json::Number(number) if number.is_f64() => {
+            let float = number.as_f64().unwrap() as f32;
+            *json = f64::from(float).into();
+        }
+        Json::Array(items) => items.iter_mut().for_each(shorten),
+        Json::Object(members) => members.values_mut().for_each(shorten),
         _ => {}
     }
 }

@@ -1,16 +1,16 @@
 //! A memory that is right, or has one flaw.
 
 use std::sync::{
-    Mutex, MutexGuard,
-    atomic::{AtomicUsize, Ordering},
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use conversant_core::{
-    HistoryError, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, Slot, Ticket, Turn,
-    Value, Variables, Version, async_trait,
+    ChatHistory, Expect, HistoryError, LoadContext, Loaded, Memory, MemoryError, Messages, Point,
+    Saved, SessionId, Slot, Ticket, Turn, Value, Variables, Version, async_trait,
 };
 
-use super::wait;
+use super::{flawed_history::History, wait};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
@@ -21,6 +21,11 @@ pub(crate) enum Flaw {
     WantsATicket,
     WantsTwoMessages,
     RefusesNul,
+    StoresNowhere,
+    StoresPartsAsWhole,
+    StoresNoCalls,
+    DeniesSaving,
+    IgnoresPoints,
     KeepsOneTurn,
     IgnoresTickets,
     MaintainsForEver,
@@ -34,7 +39,12 @@ pub(crate) enum Flaw {
 pub(crate) struct Buffer {
     slots: [Slot; 2],
     renamed: [Slot; 2],
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
+    /// The store of the turns, which a load does not read.
+    history: History,
+    session: SessionId,
+    /// Whether the next turn is the first of a branch.
+    is_at_start: AtomicBool,
     loads: AtomicUsize,
     flaw: Option<Flaw>,
 }
@@ -53,7 +63,10 @@ impl Buffer {
         Self {
             slots: [Slot::messages("history"), Slot::text("tidied").optional()],
             renamed: [Slot::messages("chat_history"), Slot::text("tidied")],
-            state: Mutex::default(),
+            state: Arc::default(),
+            history: History::new(None),
+            session: SessionId::new("s").unwrap(),
+            is_at_start: AtomicBool::new(false),
             loads: AtomicUsize::new(0),
             flaw,
         }
@@ -84,6 +97,23 @@ impl Memory for Buffer {
         }
     }
 
+    fn saves_turns(&self) -> bool {
+        !self.has(Flaw::DeniesSaving)
+    }
+
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        Some((&self.history, &self.session))
+    }
+
+    fn at(&self, point: Point) -> Option<Box<dyn Memory>> {
+        let mut memory = Self::new(self.flaw);
+        memory.state = Arc::clone(&self.state);
+        memory.history = self.history.clone();
+        let is_at_start = point == Point::Start && !self.has(Flaw::IgnoresPoints);
+        memory.is_at_start = AtomicBool::new(is_at_start);
+        Some(Box::new(memory))
+    }
+
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let state = if self.has(Flaw::TakesWhileLoading) {
             let state = std::mem::take(&mut *self.state());
@@ -94,6 +124,8 @@ impl Memory for Buffer {
             wait().await;
             self.state().clone()
         };
+        let is_at_start = self.is_at_start.load(Ordering::Relaxed);
+        let state = if is_at_start { State { turns: Vec::new(), ..state } } else { state };
         if state.halfway {
             return Err(HistoryError::Corrupt { what: "half tidied".into(), source: None }.into());
         }
@@ -143,6 +175,21 @@ impl Memory for Buffer {
             self.state().turns.push(Turn::new(Messages::new()).with_id(turn.id()));
             wait().await;
             self.state().turns.pop();
+        }
+        let stored = match self.flaw {
+            Some(Flaw::StoresNowhere) => None,
+            Some(Flaw::StoresPartsAsWhole) => Some(turn.clone().with_incomplete(false)),
+            Some(Flaw::StoresNoCalls) => {
+                let said = turn.messages().iter().filter(|message| !message.text().is_empty());
+                Some(Turn::identified(turn.id(), said.cloned().collect::<Messages>()))
+            }
+            _ => Some(turn.clone()),
+        };
+        if let Some(stored) = stored {
+            self.history.append(&self.session, &stored, Expect::Any).await?;
+        }
+        if self.is_at_start.swap(false, Ordering::Relaxed) {
+            self.state().turns.clear();
         }
         self.state().turns.push(turn.clone());
         wait().await;
