@@ -15,7 +15,6 @@ mod list;
 mod partial_json;
 #[cfg(feature = "regex")]
 mod python_regex;
-mod reasoning;
 #[cfg(feature = "regex")]
 mod regex;
 #[cfg(feature = "parsers")]
@@ -29,6 +28,7 @@ mod xml;
 #[cfg(feature = "yaml")]
 mod yaml;
 
+pub use conversant_core::without_reasoning;
 use conversant_core::{OutputParser, ParseError, Value};
 
 #[cfg(feature = "composition")]
@@ -48,7 +48,7 @@ pub use self::{
     fields::{RegexDictParser, StructuredParser},
     list::{CommaListParser, MarkdownListParser, NumberedListParser},
 };
-pub use self::{json::JsonParser, partial_json::parse_partial_json, reasoning::without_reasoning};
+pub use self::{json::JsonParser, partial_json::parse_partial_json};
 #[cfg(feature = "schema")]
 pub(crate) use self::{json::partial_json_in, typed::from_output};
 

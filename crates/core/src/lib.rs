@@ -81,6 +81,7 @@ mod variables;
 mod vector_store;
 mod version;
 mod withheld;
+mod written_reasoning;
 
 #[doc(hidden)]
 pub use self::{fnv1a::fnv1a, panic_payload::drop_payload};
@@ -134,4 +135,5 @@ pub use self::{
     vector_store::{Collection, Document, Match, VectorStore, VectorStoreError, unit_vectors},
     version::Version,
     withheld::Withheld,
+    written_reasoning::without_reasoning,
 };

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use conversant_core::{MissingVariable, Reply, Value, Variables};
+use conversant_core::{MissingVariable, Reply, Value, Variables, without_reasoning};
 
 use crate::{
     answer::Answer,
@@ -28,13 +28,26 @@ pub(super) fn with_outputs(
 }
 
 /// Returns the outputs of a step whose answer other steps use.
+///
+/// The text of a model is used without the reasoning at its start, as a parser would see it.
 pub(super) fn intermediate(
     result: Result<Answer, ChainError>,
     chain: &dyn Chain,
 ) -> Result<Variables, ChainError> {
-    let answer = with_outputs(result, chain.outputs())?;
+    let mut answer = with_outputs(result, chain.outputs())?;
     if PendingTurn::is_due(&answer) {
         return Err(ChainError::StepToolCalls);
+    }
+    let text = answer.reply.as_ref().map(Reply::text).unwrap_or_default();
+    if without_reasoning(&text).len() < text.len() {
+        for name in chain.outputs() {
+            // A sequence may have stripped the text, and a parser have made another value of it.
+            let output = answer.outputs.get(name).and_then(Value::as_text);
+            if let Some(output) = output.filter(|output| output.trim() == text.trim()) {
+                let said = without_reasoning(output).to_owned();
+                answer.outputs.insert(name.clone(), said);
+            }
+        }
     }
     Ok(answer.outputs)
 }

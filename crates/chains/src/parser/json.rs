@@ -1,12 +1,11 @@
 //! JSON in an answer: bare, in a fenced block, in prose, or cut off.
 
-use conversant_core::{OutputParser, ParseError, Value};
+use conversant_core::{OutputParser, ParseError, Value, without_reasoning};
 use serde_json::Value as Json;
 
 use super::{
     characters::is_space,
     partial_json::{after_brackets, parse_first_value, parse_partial_json},
-    reasoning::without_reasoning,
 };
 
 /// The most brackets of an answer at which JSON is searched: 64. Prose can have many.

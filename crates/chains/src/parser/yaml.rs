@@ -1,9 +1,9 @@
 //! YAML in an answer: in a fenced block, or bare.
 
-use conversant_core::{OutputParser, ParseError, Value};
+use conversant_core::{OutputParser, ParseError, Value, without_reasoning};
 use serde_json::Value as Json;
 
-use super::{characters::is_space, reasoning::without_reasoning};
+use super::characters::is_space;
 
 /// Reads a YAML mapping or list in an answer: the first fenced block, or else the answer itself,
 /// without [reasoning](crate::without_reasoning) at its start.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use conversant_core::{
     BoxError, LanguageModel, MaintainContext, Prompt, PromptError, RequestPurpose, Variables,
-    clock::Instant,
+    clock::Instant, without_reasoning,
 };
 
 #[cfg(feature = "entities")]
@@ -70,7 +70,8 @@ impl PromptedModel {
         Ok(shortened_list(&answer, separator).to_owned())
     }
 
-    /// Returns the model's answer, which may be empty.
+    /// Returns the model's answer, which may be empty, without the reasoning at its start: it would
+    /// be stored, and sent with each later request.
     ///
     /// The model enforces the deadline during the call. A call whose deadline has passed is not
     /// started.
@@ -85,6 +86,6 @@ impl PromptedModel {
         let options = context.model_options(self.purpose);
         let prompt = self.prompt.format(variables)?;
         let reply = self.model.generate(prompt, options).await?;
-        Ok(reply.text().into_owned())
+        Ok(without_reasoning(&reply.text()).to_owned())
     }
 }

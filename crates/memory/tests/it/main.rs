@@ -35,3 +35,4 @@ mod titles;
 mod token_buffer;
 mod vector_branches;
 mod window;
+mod written_reasoning;

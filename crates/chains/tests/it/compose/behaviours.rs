@@ -283,3 +283,41 @@ async fn the_observers_of_a_sequence_see_the_events_of_its_steps() {
     chain.stream(vars! { "q" => "hi" }).await.map(drop).unwrap_err();
     insta::assert_snapshot!(format!("{whole}\n\nfailed:\n{}", log.take()));
 }
+
+/// The text of a model is used by the next step as a parser would see it; the last step's answer is
+/// the model's own.
+#[tokio::test]
+async fn reasoning_in_an_answer_is_not_passed_on() {
+    let prompt = |text| PromptTemplate::from_template(text).unwrap();
+    let step = |model: &ScriptedCompletion, template, key| {
+        let chain = LlmChain::builder().prompt(prompt(template)).model(model.clone());
+        chain.output_key(key).build().unwrap()
+    };
+    let script =
+        || ScriptedCompletion::new(["<think>hm</think>\n\nplay ", "<think>well</think>good"]);
+    let sent = |model: &ScriptedCompletion| model.requests()[1].prompt.clone();
+
+    let model = script();
+    let chain = SequentialChain::builder()
+        .chain(step(&model, "{x}", "play"))
+        .chain(step(&model, "Review: {play}.", "review"))
+        .return_all(true)
+        .build()
+        .unwrap();
+    let outcome = chain.invoke(vars! { "x" => 1 }).await.unwrap();
+    assert_eq!(sent(&model), "Review: play .");
+    assert_eq!(outcome.text(), "<think>well</think>good");
+    assert_eq!(outcome.variables.get("play").unwrap().to_text(), "play ");
+
+    for (strip, expected) in [(false, "Review: play ."), (true, "Review: play.")] {
+        let model = script();
+        let inner = SimpleSequentialChain::builder().chain(step(&model, "{x}", "play"));
+        let chain = SimpleSequentialChain::builder()
+            .chain(inner.strip_outputs(strip).build().unwrap())
+            .chain(step(&model, "Review: {play}.", "review"))
+            .build()
+            .unwrap();
+        chain.predict(vars! { "input" => 1 }).await.unwrap();
+        assert_eq!(sent(&model), expected);
+    }
+}

@@ -1,7 +1,5 @@
 //! Reasoning that a model writes into its answer's text.
 
-use super::characters::is_space;
-
 /// Returns an answer without the reasoning at its start: a block `<think>…</think>` or
 /// `<thinking>…</thinking>`.
 ///
@@ -10,14 +8,15 @@ use super::characters::is_space;
 /// - Reasoning that is not closed is all there is: the answer was cut off in it, and is empty.
 /// - Tags after the start are the answer's own.
 ///
-/// A chain calls it before its parser. The memory keeps the answer as the model gave it. Reasoning
-/// that a server sends in a field of its own is never in the text; see
-/// [`Reply::reasoning`](conversant_core::Reply::reasoning).
+/// A chain calls it before its parser, a sequence before its next step, and a memory for the answers
+/// of its own model. The history keeps the answer as the model gave it. Reasoning that a server
+/// sends in a field of its own is never in the text; see
+/// [`Reply::reasoning`](crate::Reply::reasoning).
 ///
 /// # Examples
 ///
 /// ```
-/// use conversant_chains::without_reasoning;
+/// use conversant_core::without_reasoning;
 ///
 /// assert_eq!(without_reasoning("<think>2 + 2 …</think>\n\n4"), "4");
 /// assert_eq!(without_reasoning("2 + 2 …\n</think>\n4"), "4");
@@ -47,3 +46,9 @@ pub fn without_reasoning(answer: &str) -> &str {
 }
 
 const TAGS: [(&str, &str); 2] = [("<think>", "</think>"), ("<thinking>", "</thinking>")];
+
+/// Returns whether Python's `str.strip` removes a character: Unicode's whitespace, and the four
+/// separators of ASCII.
+fn is_space(character: char) -> bool {
+    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
+}
