@@ -95,7 +95,7 @@ impl LlmChainBuilder {
     /// [reasoning](crate::without_reasoning).
     ///
     /// If the prompt has a variable `format_instructions` and the parser has instructions, the
-    /// chain provides the variable.
+    /// chain provides the variable, unless it is a partial one of the prompt.
     pub fn parser(mut self, parser: impl OutputParser + 'static) -> Self {
         self.parser = Some(Arc::new(parser));
         self
@@ -132,13 +132,14 @@ impl LlmChainBuilder {
             return Err(WiringError::new(faults));
         };
         let output_key = [self.output_key.unwrap_or(Cow::Borrowed("text"))];
-        let slots = PromptModelSteps::slots_of(&*prompt, self.parser.as_deref());
+        let memory = self.settings.memory.clone();
+        let slots = PromptModelSteps::slots_of(&*prompt, self.parser.as_deref(), memory.as_deref());
         let slots = slots.as_deref().unwrap_or_else(|| prompt.slots());
         let names = self.settings.check(slots, &output_key, faults)?;
         let Some(model) = model else { return Err(WiringError::new(vec![WiringFault::NoModel])) };
         let name = self.name.unwrap_or(Cow::Borrowed("LLMChain"));
         let parts = Parts { name, prompt, model, parser: self.parser, output_key };
-        let steps = PromptModelSteps::new(parts, self.corrections);
+        let steps = PromptModelSteps::new(parts, self.corrections, memory.as_deref());
         Ok(LlmChain::new(self.settings.runner(steps, names)))
     }
 }

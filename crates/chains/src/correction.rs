@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use conversant_core::{CallOptions, LanguageModel, Message, ParseError, PromptValue, Reply};
+use conversant_core::{
+    CallOptions, LanguageModel, Message, ParseError, PromptValue, Reply, ResponseFormat,
+    without_reasoning,
+};
 
 /// A way to correct an answer that a chain's parser refuses: a model sees the error and answers
 /// again, up to a limit.
@@ -65,7 +68,9 @@ impl Correction {
     }
 
     /// Asks another model to correct the form of the answer, up to `limit` times. It sees the
-    /// answer, the error and the parser's instructions, but not the prompt.
+    /// answer without [reasoning](crate::without_reasoning), the error and the parser's
+    /// instructions, but not the prompt. It gets the format of the answer only if its server
+    /// enforces schemas.
     ///
     /// LangChain 0.1.20 `langchain/output_parsers/fix.py::OutputFixingParser`, with a custom
     /// prompt.
@@ -93,7 +98,9 @@ impl Correction {
         options.tool_choice = None;
         options.stop.clear();
         options.prompt_cache_key = None;
-        let Refused { reply, error, instructions } = refused;
+        let Refused { reply, error, instructions, format } = refused;
+        let format = options.response_format.take().or_else(|| format.cloned());
+        options.response_format = format.filter(|_| model.enforces_schemas());
         let form = match instructions {
             Some(instructions) => format!("The instructions:\n{instructions}\n\n"),
             None => String::new(),
@@ -102,22 +109,23 @@ impl Correction {
             "An answer does not have the form that was asked for. Correct its form, and keep what \
              it says.\n\n{form}The answer:\n{}\n\nThe error:\n{}\n\nAnswer with the corrected \
              answer alone.",
-            reply.text(),
+            without_reasoning(&reply.text()),
             error.fault(),
         );
         (model, text.into(), options)
     }
 }
 
-/// An answer that was refused, the fault, and the parser's instructions.
+/// An answer that was refused, the fault, the parser's instructions, and the format of its type.
 pub(crate) struct Refused<'r> {
     pub(crate) reply: &'r Reply,
     pub(crate) error: &'r ParseError,
     pub(crate) instructions: Option<&'r str>,
+    pub(crate) format: Option<&'r ResponseFormat>,
 }
 
 fn retry(model: &LanguageModel, prompt: &PromptValue, refused: &Refused<'_>) -> PromptValue {
-    let Refused { reply, error, instructions } = refused;
+    let Refused { reply, error, instructions, .. } = refused;
     let form = match instructions {
         Some(instructions) => format!("\n{instructions}"),
         None => String::new(),

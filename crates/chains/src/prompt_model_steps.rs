@@ -4,8 +4,9 @@ use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use conversant_core::{
-    CallOptions, Event, FinishReason, LanguageModel, Message, OutputParser, ParseError, Prompt,
-    PromptValue, Reply, ResponseFormat, Role, Slot, Variables,
+    CallOptions, Event, FinishReason, LanguageModel, Memory, Message, OutputParser, ParseError,
+    Prompt, PromptValue, Reply, ResponseFormat, Role, Slot, Variables, prompt_inputs,
+    without_reasoning,
 };
 
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
     correction::{Correction, Refused},
     error::ChainError,
     limits::Limits,
-    parser::without_reasoning,
 };
 
 /// The variable of a prompt that the chain provides, if its parser has instructions.
@@ -37,31 +37,66 @@ pub(crate) struct Parts {
 pub(crate) struct PromptModelSteps {
     parts: Parts,
     corrections: Arc<[Correction]>,
-    /// The prompt's slots without the instructions, if the parser has them.
+    /// The prompt's slots, if the chain provides some of them or the prompt has their values.
     slots: Option<Arc<[Slot]>>,
-    /// Whether the instructions are put before the prompt.
-    prepend_instructions: bool,
-    /// The format that the model's server enforces.
+    /// The partial variable that a call replaces, since the user's text is in it.
+    own_input: Option<String>,
+    instructions_place: Place,
+    /// The format of the answer's type, for a model whose server enforces schemas.
     format: Option<ResponseFormat>,
 }
 
+/// The place of the parser's instructions in the prompt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    None,
+    Variable,
+    Before,
+}
+
 impl PromptModelSteps {
-    pub(crate) fn new(parts: Parts, corrections: Vec<Correction>) -> Self {
-        let slots = Self::slots_of(&*parts.prompt, parts.parser.as_deref());
+    pub(crate) fn new(
+        parts: Parts,
+        corrections: Vec<Correction>,
+        memory: Option<&dyn Memory>,
+    ) -> Self {
+        let own_input = own_input(&*parts.prompt, memory).map(str::to_owned);
+        let slots = Self::slots_of(&*parts.prompt, parts.parser.as_deref(), memory);
         let corrections = corrections.into();
-        Self { parts, corrections, slots, prepend_instructions: false, format: None }
+        let has_instructions = provides_instructions(parts.parser.as_deref());
+        // A partial variable of the prompt has other instructions.
+        let is_free = |slot: &Slot| slot.name() == FORMAT_INSTRUCTIONS && !slot.is_partial();
+        let is_variable = has_instructions && parts.prompt.slots().iter().any(is_free);
+        let instructions_place = if is_variable { Place::Variable } else { Place::None };
+        Self { parts, corrections, slots, own_input, instructions_place, format: None }
     }
 
     /// Returns the slots of a chain, if they are not those of its prompt: the chain provides the
-    /// instructions of its parser.
+    /// instructions of its parser, and the prompt its partial variables.
     pub(crate) fn slots_of(
         prompt: &dyn Prompt,
         parser: Option<&dyn OutputParser>,
+        memory: Option<&dyn Memory>,
     ) -> Option<Arc<[Slot]>> {
-        parser?.format_instructions()?;
+        Self::slots_with(prompt, parser, own_input(prompt, memory))
+    }
+
+    fn slots_with(
+        prompt: &dyn Prompt,
+        parser: Option<&dyn OutputParser>,
+        own_input: Option<&str>,
+    ) -> Option<Arc<[Slot]>> {
+        let has_instructions = provides_instructions(parser);
+        let is_provided = |slot: &Slot| {
+            slot.is_partial() || (has_instructions && slot.name() == FORMAT_INSTRUCTIONS)
+        };
+        let of_call = |slot: &Slot| match slot.name() {
+            name if own_input == Some(name) => Some(slot.clone().optional()),
+            _ if is_provided(slot) => None,
+            _ => Some(slot.clone()),
+        };
         let slots = prompt.slots();
-        let others = || slots.iter().filter(|slot| slot.name() != FORMAT_INSTRUCTIONS);
-        (others().count() < slots.len()).then(|| others().cloned().collect())
+        slots.iter().any(is_provided).then(|| slots.iter().filter_map(of_call).collect())
     }
 
     fn instructions(&self) -> Option<&str> {
@@ -73,16 +108,20 @@ impl PromptModelSteps {
         variables: &Variables,
         context: &RunContext,
     ) -> Result<PromptValue, ChainError> {
-        let mut prompt = match (&self.slots, self.instructions()) {
-            (Some(_), Some(instructions)) if !variables.contains(FORMAT_INSTRUCTIONS) => {
-                let mut variables = variables.clone();
-                variables.insert(FORMAT_INSTRUCTIONS, instructions);
-                self.parts.prompt.format(&variables)
-            }
-            _ => self.parts.prompt.format(variables),
+        let mut inputs = prompt_inputs(self.parts.prompt.slots(), variables);
+        if let Some(name) = &self.own_input
+            && let Some(value) = variables.get(name)
+        {
+            inputs.to_mut().insert(name.clone(), value.clone());
         }
-        .map_err(ChainError::Prompt)?;
-        if let Some(instructions) = self.instructions().filter(|_| self.prepend_instructions) {
+        let (place, instructions) = (self.instructions_place, self.instructions());
+        if let Some(instructions) = instructions.filter(|_| place == Place::Variable)
+            && !inputs.contains(FORMAT_INSTRUCTIONS)
+        {
+            inputs.to_mut().insert(FORMAT_INSTRUCTIONS, instructions);
+        }
+        let mut prompt = self.parts.prompt.format(&inputs).map_err(ChainError::Prompt)?;
+        if let Some(instructions) = instructions.filter(|_| place == Place::Before) {
             prompt = with_instructions(&prompt, instructions);
         }
         if !context.exchange().is_empty() {
@@ -96,7 +135,7 @@ impl PromptModelSteps {
 
     fn options(&self, context: &RunContext) -> CallOptions {
         let mut options = context.options().clone();
-        if let Some(format) = &self.format {
+        if let Some(format) = self.format.as_ref().filter(|_| self.parts.model.enforces_schemas()) {
             options.response_format.get_or_insert_with(|| format.clone());
         }
         options
@@ -123,7 +162,8 @@ impl PromptModelSteps {
                 break;
             }
             let instructions = self.instructions();
-            let refused = Refused { reply: last, error: &error, instructions };
+            let format = self.format.as_ref();
+            let refused = Refused { reply: last, error: &error, instructions, format };
             let (model, request, options) =
                 correction.request(&self.parts.model, prompt, &options, &refused);
             context.emit(&Event::prompt_formatted(&request));
@@ -259,15 +299,45 @@ impl Chain for PromptModelSteps {
     }
 
     fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
-        let enforced = answer_type.format.clone().filter(|_| self.parts.model.enforces_schemas());
+        let is_enforced = answer_type.format.is_some() && self.parts.model.enforces_schemas();
         let parser = Some(Arc::clone(&answer_type.parser));
         let mut steps = self.clone();
-        steps.slots = Self::slots_of(&*self.parts.prompt, parser.as_deref());
+        let own_input = self.own_input.as_deref();
+        steps.slots = Self::slots_with(&*self.parts.prompt, parser.as_deref(), own_input);
         steps.parts.parser = parser;
-        steps.prepend_instructions = enforced.is_none() && steps.slots.is_none();
-        steps.format = enforced;
+        // The type's instructions replace those of the prompt, which are not for this type.
+        let is_variable = provides_instructions(steps.parts.parser.as_deref())
+            && self.parts.prompt.slots().iter().any(|slot| slot.name() == FORMAT_INSTRUCTIONS);
+        steps.instructions_place = if is_variable {
+            Place::Variable
+        } else if is_enforced {
+            Place::None
+        } else {
+            Place::Before
+        };
+        steps.format.clone_from(&answer_type.format);
         Some(Arc::new(steps))
     }
+}
+
+/// Returns the partial variable of a prompt that has the user's text: the memory's input key, or the
+/// only variable that is not the memory's. A model that did not see it would answer something else.
+fn own_input<'p>(prompt: &'p dyn Prompt, memory: Option<&dyn Memory>) -> Option<&'p str> {
+    let memory = memory.filter(|memory| memory.saves_turns())?;
+    let given = memory.variables();
+    let is_other = |slot: &&Slot| {
+        slot.name() != FORMAT_INSTRUCTIONS && given.iter().all(|of| of.name() != slot.name())
+    };
+    let mut others = prompt.slots().iter().filter(is_other);
+    let input = match memory.keys().input_key() {
+        Some(key) => others.find(|slot| slot.name() == key),
+        None => others.next().filter(|_| others.next().is_none()),
+    };
+    input.filter(|slot| slot.is_partial()).map(Slot::name)
+}
+
+fn provides_instructions(parser: Option<&dyn OutputParser>) -> bool {
+    parser.is_some_and(|parser| parser.format_instructions().is_some())
 }
 
 /// Puts instructions before a text, or after the system messages at the start of a chat.

@@ -115,7 +115,7 @@ pub use self::{
     },
     output_parser::{OutputParser, ParseError},
     own_format::OwnFormat,
-    prompt::{MissingVariable, Prompt, PromptError, Slot, SlotKind},
+    prompt::{MissingVariable, Prompt, PromptError, Slot, SlotKind, prompt_inputs},
     prompt_value::PromptValue,
     reasoning::reasoning_in,
     report::Report,

@@ -99,30 +99,46 @@ impl fmt::Display for SlotKind {
 /// let slot = Slot::messages("chat_history").optional();
 /// assert_eq!((slot.name(), slot.kind(), slot.is_required()), ("chat_history", SlotKind::Messages, false));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Slot {
     name: Cow<'static, str>,
     kind: SlotKind,
-    required: bool,
+    need: Need,
+}
+
+/// The source of a slot's value, if the call has none.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Need {
+    Required,
+    Optional,
+    Partial,
 }
 
 impl Slot {
     /// Creates a required slot for text.
     #[must_use]
     pub fn text(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), kind: SlotKind::Text, required: true }
+        Self { name: name.into(), kind: SlotKind::Text, need: Need::Required }
     }
 
     /// Creates a required slot for messages.
     #[must_use]
     pub fn messages(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), kind: SlotKind::Messages, required: true }
+        Self { name: name.into(), kind: SlotKind::Messages, need: Need::Required }
     }
 
     /// Makes the slot optional.
     #[must_use]
     pub fn optional(mut self) -> Self {
-        self.required = false;
+        self.need = Need::Optional;
+        self
+    }
+
+    /// Makes the slot partial: the prompt has a value for it. A call of [`Prompt::format`] may
+    /// replace that value, and chains do not: [`prompt_inputs`] leaves it to the prompt.
+    #[must_use]
+    pub fn partial(mut self) -> Self {
+        self.need = Need::Partial;
         self
     }
 
@@ -147,8 +163,54 @@ impl Slot {
     /// Returns whether the variable is required.
     #[must_use]
     pub const fn is_required(&self) -> bool {
-        self.required
+        matches!(self.need, Need::Required)
     }
+
+    /// Returns whether the prompt itself has a value for the slot.
+    #[must_use]
+    pub const fn is_partial(&self) -> bool {
+        matches!(self.need, Need::Partial)
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut slot = f.debug_struct("Slot");
+        slot.field("name", &self.name).field("kind", &self.kind);
+        slot.field("required", &self.is_required());
+        if self.is_partial() {
+            slot.field("partial", &true);
+        }
+        slot.finish()
+    }
+}
+
+/// Returns the variables that a chain gives to a prompt: all but those for which the prompt has a
+/// value of its own.
+///
+/// LangChain 0.1.20 `langchain/chains/llm.py::LLMChain.prep_prompts` gives a prompt its
+/// `input_variables`, so that an input, a memory or an earlier step never replaces a partial
+/// variable that happens to have its name.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Slot, prompt_inputs, vars};
+///
+/// let slots = [Slot::text("tone").partial(), Slot::text("text")];
+/// let variables = vars! { "tone" => "harsh", "text" => "no" };
+/// let inputs = prompt_inputs(&slots, &variables);
+/// assert_eq!(inputs.names().collect::<Vec<_>>(), ["text"]);
+/// ```
+#[must_use]
+pub fn prompt_inputs<'v>(slots: &[Slot], variables: &'v Variables) -> Cow<'v, Variables> {
+    let mut inputs = Cow::Borrowed(variables);
+    for slot in slots.iter().filter(|slot| slot.is_partial()) {
+        if inputs.contains(slot.name()) {
+            inputs.to_mut().remove(slot.name());
+        }
+    }
+    inputs
 }
 
 /// An error of formatting a prompt.

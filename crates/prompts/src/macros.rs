@@ -35,7 +35,8 @@ pub trait PromptInputs: Into<Variables> {
 ///
 /// - `prompt!("…")` is a prompt.
 /// - `prompt!("…", inputs: Type)` is a prompt whose variables are fields of a
-///   [`PromptInputs`](trait@crate::PromptInputs).
+///   [`PromptInputs`](trait@crate::PromptInputs). Those of `Self` and of a type with parameters are
+///   checked when code is generated: by `cargo build`, and not by `cargo check`.
 /// - `prompt!("…", name = value, …)` is the prompt filled in: a `Result` of
 ///   [`PromptValue`](conversant_core::PromptValue). A variable of the scope can be given by its
 ///   name alone.

@@ -179,6 +179,9 @@ macro_rules! partial_methods {
     ($($path:ident).*) => {
         /// Sets a partial variable: a value that a call may leave out, and may replace.
         ///
+        /// In a chain, a pipeline or an example of a few-shot prompt, it is not replaced: there the
+        /// name may be that of another prompt's variable, a memory or an earlier step.
+        ///
         /// # Examples
         ///
         /// ```

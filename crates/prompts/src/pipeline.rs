@@ -7,14 +7,15 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use conversant_core::{Prompt, PromptError, PromptValue, Slot, Value, Variables};
+use conversant_core::{Prompt, PromptError, PromptValue, Slot, Value, Variables, prompt_inputs};
 
 use crate::slot_set::SlotSet;
 
 /// A sequence of prompts. Each gets the variables of the call and the results of the previous
 /// prompts.
 ///
-/// A part that gives text is a text variable, one that gives messages a variable of messages.
+/// A part that gives text is a text variable, one that gives messages a variable of messages. The
+/// partial variables of a prompt are its own: neither the call nor another part replaces them.
 ///
 /// # Examples
 ///
@@ -75,8 +76,8 @@ impl PipelinePromptTemplate {
             let parts = self.parts.iter().map(|(name, prompt)| (Some(name), prompt));
             for (name, prompt) in parts.chain([(None, &self.last)]) {
                 for slot in prompt.slots() {
-                    if !provided.contains(slot.name()) {
-                        slots.add(slot.name(), slot.kind(), slot.is_required());
+                    if !provided.contains(slot.name()) && !slot.is_partial() {
+                        slots.add(slot);
                     }
                 }
                 provided.extend(name.map(|name| &**name));
@@ -95,13 +96,13 @@ impl Prompt for PipelinePromptTemplate {
         PromptError::check_missing(self.slots(), variables)?;
         let mut variables = variables.clone();
         for (name, prompt) in &self.parts {
-            let value = match prompt.format(&variables)? {
+            let value = match prompt.format(&prompt_inputs(prompt.slots(), &variables))? {
                 PromptValue::Messages(messages) => Value::from(messages),
                 text => Value::from(text.into_text()),
             };
             variables.insert(name.clone(), value);
         }
-        self.last.format(&variables)
+        self.last.format(&prompt_inputs(self.last.slots(), &variables))
     }
 }
 

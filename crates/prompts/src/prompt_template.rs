@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Add, str::FromStr};
 
-use conversant_core::{Prompt, PromptError, PromptValue, Slot, SlotKind, Variables};
+use conversant_core::{Prompt, PromptError, PromptValue, Slot, Variables};
 
 use crate::{
     error::{TemplateError, TemplateFault},
@@ -72,7 +72,8 @@ impl PromptTemplate {
             if name == RESERVED {
                 return Err(TemplateError::new(TemplateFault::ReservedName(name.to_owned())));
             }
-            slots.add(name, SlotKind::Text, required);
+            let slot = Slot::text(name.to_owned());
+            slots.add(&if required { slot } else { slot.optional() });
         }
         Ok(Self { template, partials: Partials::default(), slots })
     }
@@ -130,7 +131,7 @@ impl PromptTemplate {
         }
         // Only what the other template adds is looked at, so that many can be joined.
         for slot in other.slots.as_slice() {
-            slots.add(slot.name(), SlotKind::Text, true);
+            slots.add(slot);
             if partials.contains(slot.name()) {
                 slots.provide(slot.name());
             }

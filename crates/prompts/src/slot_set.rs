@@ -16,26 +16,34 @@ pub(crate) struct SlotSet {
 
 impl SlotSet {
     /// Adds a use of a name. The strictest use determines the slot: messages over text, because a
-    /// text slot accepts messages too, and required over optional.
-    pub(crate) fn add(&mut self, name: &str, kind: SlotKind, required: bool) {
+    /// text slot accepts messages too, and required over optional over partial.
+    pub(crate) fn add(&mut self, used: &Slot) {
+        let name = used.name();
         match self.position(name).and_then(|position| self.slots.get_mut(position)) {
             Some(known) => {
-                let messages = [known.kind(), kind].contains(&SlotKind::Messages);
-                let kind = if messages { SlotKind::Messages } else { kind };
-                *known = slot(name, kind, required || known.is_required());
+                let messages = [known.kind(), used.kind()].contains(&SlotKind::Messages);
+                let name = name.to_owned();
+                let slot = if messages { Slot::messages(name) } else { Slot::text(name) };
+                *known = if used.is_required() || known.is_required() {
+                    slot
+                } else if used.is_partial() && known.is_partial() {
+                    slot.partial()
+                } else {
+                    slot.optional()
+                };
             }
             None => {
-                self.slots.push(slot(name, kind, required));
+                self.slots.push(used.clone());
                 self.index.appended(self.slots.iter().map(Slot::name));
             }
         }
     }
 
-    /// Makes a slot optional, because a partial variable provides its value.
+    /// Makes a slot partial, because a partial variable provides its value.
     pub(crate) fn provide(&mut self, name: &str) {
         let position = self.position(name);
         if let Some(known) = position.and_then(|position| self.slots.get_mut(position)) {
-            *known = known.clone().optional();
+            *known = known.clone().partial();
         }
     }
 
@@ -58,12 +66,4 @@ impl SlotSet {
     fn position(&self, name: &str) -> Option<usize> {
         self.index.position(name, self.slots.iter().map(Slot::name))
     }
-}
-
-fn slot(name: &str, kind: SlotKind, required: bool) -> Slot {
-    let slot = match kind {
-        SlotKind::Messages => Slot::messages(name.to_owned()),
-        _ => Slot::text(name.to_owned()),
-    };
-    if required { slot } else { slot.optional() }
 }

@@ -142,10 +142,13 @@ impl ConversationChainBuilder {
         // The inputs of a conversation are fixed, unless they are declared.
         settings.inputs.get_or_insert_with(|| vec![input.into_owned()]);
         let output_key = [output_key.unwrap_or(Cow::Borrowed("response"))];
-        let names = settings.check(prompt.slots(), &output_key, faults)?;
+        let memory = settings.memory.clone();
+        let slots = PromptModelSteps::slots_of(&*prompt, parser.as_deref(), memory.as_deref());
+        let slots = slots.as_deref().unwrap_or_else(|| prompt.slots());
+        let names = settings.check(slots, &output_key, faults)?;
         let Some(model) = model else { return Err(WiringError::new(vec![WiringFault::NoModel])) };
         let parts = Parts { name, prompt, model, parser, output_key };
-        let steps = PromptModelSteps::new(parts, Vec::new());
+        let steps = PromptModelSteps::new(parts, Vec::new(), memory.as_deref());
         Ok(ConversationChain { runner: Arc::new(settings.runner(steps, names)) })
     }
 }

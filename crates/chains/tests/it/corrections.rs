@@ -8,12 +8,16 @@ use std::{
 use conversant_chains::{
     ChainError, Correction, EnumParser, JsonParser, LlmChain, LlmChainBuilder,
 };
+#[cfg(feature = "schema")]
+use conversant_core::LanguageModel;
 use conversant_core::{
     CallInfo, CallOptions, Delta, Event, FinishReason, Message, ModelError, Observer, Reply, vars,
 };
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply, block_on};
 
+#[cfg(feature = "schema")]
+use crate::support::Enforcing;
 use crate::support::{PATIENCE, TestHistory, chat_prompt, memory};
 
 fn builder(model: &ScriptedChat, history: &TestHistory) -> LlmChainBuilder {
@@ -220,4 +224,41 @@ fn the_chain_provides_the_instructions_of_its_parser() {
             "Human: A colour. One word."
         ]
     );
+}
+
+/// The format of the call is for a model whose server enforces schemas; the other one reads the
+/// instructions. Neither sees what the first one thought.
+#[cfg(feature = "schema")]
+#[test]
+fn another_model_gets_the_format_if_its_server_enforces_schemas() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Verdict {
+        yes: bool,
+    }
+    for (own_enforces, fixer_enforces) in
+        [(true, false), (false, true), (true, true), (false, false)]
+    {
+        let model = ScriptedChat::new(["<think>\n{\n</think>\nIt is true"]);
+        let fixer = ScriptedChat::new([r#"{"yes": true}"#]);
+        let chat = |model: &ScriptedChat, enforces: bool| {
+            let plain = LanguageModel::chat(model.clone());
+            if enforces { LanguageModel::chat(Enforcing(model.clone())) } else { plain }
+        };
+        let chain = LlmChain::builder()
+            .prompt(PromptTemplate::from_template("Is {x} prime?").unwrap())
+            .model(chat(&model, own_enforces))
+            .correction(Correction::fix_with(chat(&fixer, fixer_enforces), 1))
+            .build()
+            .unwrap();
+        let verdict: Verdict = block_on(chain.predict_as(vars! { "x" => 7 })).unwrap();
+        assert!(verdict.yes);
+        let formats = [&model, &fixer].map(|model| {
+            let request = model.requests().remove(0);
+            request.options.response_format.is_some()
+        });
+        assert_eq!(formats, [own_enforces, fixer_enforces]);
+        let asked = fixer.requests()[0].messages.to_string();
+        assert!(asked.contains("The answer:\nIt is true\n\n"), "{asked}");
+        assert!(asked.contains("The instructions:\n"), "{asked}");
+    }
 }

@@ -25,6 +25,7 @@ mod memory_requests;
 mod observing;
 mod parser_limits;
 mod parsers;
+mod partials;
 mod pending;
 mod predict;
 mod queueing;

@@ -9,8 +9,9 @@ use std::{
 
 use conversant_chains::LlmChain;
 use conversant_core::{
-    BoxError, CallInfo, CallResult, ChatHistory, Event, Expect, HistoryError, Observer, Range,
-    SessionId, Slice, Turn, Version, async_trait,
+    BoxError, CallInfo, CallResult, ChatHistory, ChatModel, ChatRequest, Event, Expect,
+    HistoryError, ModelError, Observer, Range, Reply, ReplyStream, SessionId, Slice, Turn, Version,
+    async_trait,
 };
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_prompts::{
@@ -182,4 +183,21 @@ impl Observer for Log {
 pub fn chain_of(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// A model whose server enforces schemas.
+#[derive(Clone)]
+pub struct Enforcing(pub ScriptedChat);
+
+#[async_trait]
+impl ChatModel for Enforcing {
+    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        ChatModel::generate(&self.0, request).await
+    }
+    async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
+        ChatModel::stream(&self.0, request).await
+    }
+    fn enforces_schemas(&self) -> bool {
+        true
+    }
 }

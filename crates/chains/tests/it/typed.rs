@@ -9,8 +9,7 @@ use conversant_chains::{
     WithMemory,
 };
 use conversant_core::{
-    ChatModel, ChatRequest, FinishReason, LanguageModel, Message, ModelError, Reply, ReplyStream,
-    SessionId, ToolCall, Value, async_trait, vars,
+    FinishReason, LanguageModel, Message, ModelError, Reply, SessionId, ToolCall, Value, vars,
 };
 use conversant_memory::{BufferMemory, InMemoryHistory, SimpleMemory};
 use conversant_models::{OpenAi, OpenAiChat, OpenAiResponses};
@@ -20,7 +19,7 @@ use conversant_testkit::{
 };
 use serde_json::json;
 
-use crate::support::{TestHistory, chain, chat_prompt, memory};
+use crate::support::{Enforcing, TestHistory, chain, chat_prompt, memory};
 
 /// A verdict.
 #[derive(Debug, PartialEq, schemars::JsonSchema, serde::Deserialize)]
@@ -32,23 +31,6 @@ struct Verdict {
 
 fn verdict(yes: bool) -> Verdict {
     Verdict { yes, because: None }
-}
-
-/// A model whose server enforces schemas.
-#[derive(Clone)]
-struct Enforcing(ScriptedChat);
-
-#[async_trait]
-impl ChatModel for Enforcing {
-    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
-        ChatModel::generate(&self.0, request).await
-    }
-    async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
-        ChatModel::stream(&self.0, request).await
-    }
-    fn enforces_schemas(&self) -> bool {
-        true
-    }
 }
 
 fn stored(history: &TestHistory) -> String {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use conversant_core::{
     BoxError, LanguageModel, MaintainContext, Prompt, PromptError, RequestPurpose, Variables,
-    clock::Instant, without_reasoning,
+    clock::Instant, prompt_inputs, without_reasoning,
 };
 
 #[cfg(feature = "entities")]
@@ -84,7 +84,8 @@ impl PromptedModel {
             return Err("the deadline has passed".into());
         }
         let options = context.model_options(self.purpose);
-        let prompt = self.prompt.format(variables)?;
+        let inputs = prompt_inputs(self.prompt.slots(), variables);
+        let prompt = self.prompt.format(&inputs)?;
         let reply = self.model.generate(prompt, options).await?;
         Ok(without_reasoning(&reply.text()).to_owned())
     }

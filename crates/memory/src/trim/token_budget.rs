@@ -7,6 +7,7 @@ use std::sync::{
 
 use conversant_core::{
     LoadContext, MemoryError, Message, Messages, Prompt, PromptValue, TokenCounter, TurnId, Value,
+    prompt_inputs,
 };
 
 use super::{low_water::Marks, rule::Trim, sizes::total};
@@ -110,8 +111,8 @@ impl TokenBudget {
         };
         let mut variables = context.inputs.clone();
         variables.insert(name.to_owned(), empty());
-        let prompt =
-            template.format(&variables).map_err(|error| MemoryError::Custom(error.into()))?;
+        let inputs = prompt_inputs(template.slots(), &variables);
+        let prompt = template.format(&inputs).map_err(|error| MemoryError::Custom(error.into()))?;
         let size = match &prompt {
             PromptValue::Messages(messages) => {
                 total(messages.iter().map(|message| self.counter.count_message(message)))

@@ -128,11 +128,13 @@ impl Body {
         own.chain(asked_for).any(|slot| slot.name() == name)
     }
 
-    /// Adds uses of names. A partial variable makes its slot optional.
+    /// Adds uses of names. A partial variable makes its slot partial.
     fn require<'s>(&mut self, slots: impl IntoIterator<Item = &'s Slot>) {
         for slot in slots {
-            let provided = self.partials.contains(slot.name());
-            self.slots.add(slot.name(), slot.kind(), slot.is_required() && !provided);
+            self.slots.add(slot);
+            if self.partials.contains(slot.name()) {
+                self.slots.provide(slot.name());
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conversant_core::{Messages, Prompt, PromptError, PromptValue, Slot, Variables};
+use conversant_core::{Messages, Prompt, PromptError, PromptValue, Slot, Variables, prompt_inputs};
 
 use super::{
     examples::{Examples, check},
@@ -70,7 +70,8 @@ impl FewShotChatPromptTemplate {
         let (variables, partials) = (Variables::new(), Partials::default());
         let none = Values::new(&variables, &partials, &|_| false);
         for (index, values) in examples.iter().enumerate() {
-            let shown = example.format_messages(values).map_err(|error| {
+            let values = prompt_inputs(example.slots(), values);
+            let shown = example.format_messages(&values).map_err(|error| {
                 let reason = error.to_string();
                 TemplateError::new(TemplateFault::Example { index, reason })
             })?;
@@ -106,6 +107,7 @@ impl FewShotChatPromptTemplate {
         let partials = Partials::default();
         let values = Values::new(variables, &partials, &|_| false);
         for example in self.examples.pick(|| variables.clone())? {
+            let example = prompt_inputs(self.example.slots(), &example);
             let shown = self.example.format_messages(&example)?;
             text.add(text_bytes(&shown), &values)?;
             messages.append(&shown);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conversant_core::{Prompt, PromptError, PromptValue, Slot, Variables};
+use conversant_core::{Prompt, PromptError, PromptValue, Slot, Variables, prompt_inputs};
 
 use super::{
     examples::{Examples, check},
@@ -167,7 +167,8 @@ impl Prompt for FewShotPromptTemplate {
         }
         let own = || values.merged(|name| self.slots.contains(name));
         for example in self.examples.pick(own)? {
-            let text = self.example.format(&example)?.into_text();
+            let text = self.example.format(&prompt_inputs(self.example.slots(), &example))?;
+            let text = text.into_text();
             if !text.is_empty() {
                 add(text)?;
             }
@@ -231,7 +232,7 @@ impl FewShotPromptBuilder {
         let mut slots = SlotSet::default();
         let parts = prefix.slots().iter().chain(suffix.slots()).chain(self.examples.slots());
         for slot in parts {
-            slots.add(slot.name(), slot.kind(), slot.is_required());
+            slots.add(slot);
         }
         Ok(FewShotPromptTemplate {
             example: self.example,

@@ -24,6 +24,7 @@ mod loading;
 mod messages;
 #[cfg(feature = "mustache")]
 mod mustache;
+mod partials;
 mod properties;
 mod recorded;
 mod semantic;

@@ -45,6 +45,7 @@ fn slots_come_in_order_and_input_variables_sorted() {
         slots,
         [("b", SlotKind::Text, true), ("a", SlotKind::Text, true), ("c", SlotKind::Text, false)]
     );
+    assert!(prompt.slots().iter().all(|slot| slot.is_partial() == (slot.name() == "c")));
     assert_eq!(prompt.input_variables(), ["a", "b"]);
 }
 
