@@ -242,7 +242,7 @@ impl CallState {
         }
         let _polled = self.mark_polled();
         match binding {
-            Some(binding) => binding.memory().check(&self.input).map_err(ChainError::RefusedInput),
+            Some(binding) => binding.check(&self.input).map_err(ChainError::RefusedInput),
             None => Ok(()),
         }
     }

@@ -100,7 +100,8 @@ pub enum ChainError {
         /// All missing inputs.
         missing: Vec<MissingVariable>,
     },
-    /// The memory would not store the user's message. No model was called.
+    /// The memory would not store the user's message, or the input is no messages or has tool calls
+    /// without results. No model was called.
     #[error("cannot store the user's message")]
     RefusedInput(#[source] MemoryError),
     /// The prompt cannot be formatted. No model was called.

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
-    CallRecord, Memory, Message, Messages, Point, Role, Turn, TurnId, Value, Variables,
-    clock::Instant,
+    CallRecord, Memory, MemoryError, Message, Messages, Point, Role, Turn, TurnId, Value,
+    Variables, clock::Instant,
 };
 
 use crate::{
@@ -130,6 +130,22 @@ impl MemoryBinding {
         messages
     }
 
+    /// Checks that the user's messages can begin a turn that the memory saves: a turn without a
+    /// question would begin the next prompt with an answer, and providers refuse calls without
+    /// results.
+    pub(crate) fn check(&self, input: &Messages) -> Result<(), MemoryError> {
+        if self.input_name().is_some() {
+            let refused = |reason: &str| Err(MemoryError::Custom(reason.into()));
+            if input.is_empty() {
+                return refused("the input has no messages");
+            }
+            if has_unanswered_calls(input) {
+                return refused("the input has tool calls without results");
+            }
+        }
+        self.memory.check(input)
+    }
+
     /// Returns the text of the output that a turn contains. A partial answer has a reply only.
     pub(crate) fn output(&self, answer: &Answer) -> String {
         let value = self.names.output.as_deref().and_then(|name| answer.outputs.get(name));
@@ -162,6 +178,22 @@ impl MemoryBinding {
         }
         Turn::identified(id, messages)
     }
+}
+
+/// Returns whether a message calls tools and is not followed by the results of all calls.
+fn has_unanswered_calls(messages: &Messages) -> bool {
+    messages.iter().enumerate().any(|(index, message)| {
+        let count = message.tool_calls().len() + message.invalid_tool_calls().len();
+        if count == 0 {
+            return false;
+        }
+        let after = messages.slice(index.saturating_add(1)..);
+        let is_result = |message: &&Message| matches!(message.role(), Role::Tool | Role::Function);
+        let results: Vec<_> = after.iter().take_while(is_result).collect();
+        let has = |id: &str| results.iter().any(|result| result.tool_call_id() == Some(id));
+        let mut ids = message.tool_calls().iter().filter_map(|call| call.id.as_deref());
+        results.len() < count || !ids.all(has)
+    })
 }
 
 /// Adds a record to the last message, if it is an answer.

@@ -2,12 +2,13 @@
 
 use conversant_chains::{ChainError, LlmChain};
 use conversant_core::{
-    CallOptions, Message, Messages, ModelError, OutputParser, ParseError, Part, Ticket, TurnId,
-    Value, vars,
+    CallOptions, MemoryError, Message, Messages, ModelError, OutputParser, ParseError, Part,
+    Ticket, ToolCall, TurnId, Value, vars,
 };
 use conversant_memory::BufferMemory;
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
-use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply};
+use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply, block_on};
+use serde_json::json;
 
 use crate::support::{TestHistory, chain, chain_of, chat_prompt, memory, text_prompt};
 
@@ -185,4 +186,44 @@ async fn error_messages() {
     history.fail_next("load");
     told.push(chain_of(&chat.predict(vars! { "human_input" => "hi" }).await.unwrap_err()));
     insta::assert_snapshot!(told.join("\n"));
+}
+
+/// What would be stored as a turn without a question, or with calls that nothing answers, is
+/// refused before the model is paid.
+#[test]
+fn an_input_that_cannot_be_a_turn_is_refused() {
+    let call = |id: &str| ToolCall::new("f", json!({})).with_id(id);
+    let calling = |ids: &[&str]| Message::ai("").with_tool_calls(ids.iter().map(|id| call(id)));
+    let table: [(Vec<Message>, Option<&str>); 7] = [
+        (vec![], Some("the input has no messages")),
+        (vec![Message::human("h")], None),
+        (vec![Message::human("h"), calling(&["a"]), Message::tool("r", "a")], None),
+        (vec![Message::human("h"), calling(&["a"])], Some("calls")),
+        (vec![calling(&["a"]), Message::human("h")], Some("calls")),
+        (vec![calling(&["a", "b"]), Message::tool("r", "a")], Some("calls")),
+        (vec![calling(&["a"]), Message::tool("r", "b")], Some("calls")),
+    ];
+    for (messages, refused) in table {
+        let (model, history) = (ScriptedChat::new(["ans"]), TestHistory::default());
+        let prompt = ChatPromptTemplate::from_messages([
+            MessagesPlaceholder::new("chat_history"),
+            MessagesPlaceholder::new("human_input"),
+        ]);
+        let chain = LlmChain::builder()
+            .prompt(prompt.unwrap())
+            .model(model.clone())
+            .memory(memory(&history).with_return_messages(true))
+            .build()
+            .unwrap();
+        let input = vars! { "human_input" => Messages::from(messages) };
+        match (block_on(chain.predict(input)), refused) {
+            (Ok(answer), None) => assert_eq!(answer, "ans"),
+            (Err(ChainError::RefusedInput(MemoryError::Custom(cause))), Some(reason)) => {
+                assert!(cause.to_string().contains(reason), "{cause}");
+                assert!(model.requests().is_empty());
+                assert_eq!(block_on(history.transcript()), "");
+            }
+            (result, _) => panic!("{result:?}, {refused:?}"),
+        }
+    }
 }
