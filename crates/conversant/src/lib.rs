@@ -31,6 +31,10 @@ pub use conversant_history_sqlite::SqliteHistory;
 #[cfg(feature = "layers")]
 #[doc(inline)]
 pub use conversant_layers::{Cached, ConcurrencyLimit, Fallback, RateLimit};
+// The derive of the same name in `conversant-prompts` names that crate.
+#[cfg(feature = "macros")]
+#[doc(inline)]
+pub use conversant_macros::ConversantPromptInputs as PromptInputs;
 #[cfg(feature = "combined")]
 #[doc(inline)]
 pub use conversant_memory::{CombinedMemory, CombinedMemoryError};

@@ -1,10 +1,15 @@
 //! `#[derive(PromptInputs)]`: a struct as a prompt's inputs.
 
-use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{Data, DeriveInput, Field, Fields, LitStr, Path, Type, ext::IdentExt};
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{
+    Data, DeriveInput, Field, Fields, LitStr, Path, Type, ext::IdentExt, parse::ParseStream,
+    spanned::Spanned,
+};
 
-pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
+/// Expands the derive. `krate` is the path of the crate that has `PromptInputs`, for a user of the
+/// crate from which the derive was taken.
+pub(crate) fn expand(input: TokenStream, krate: Path) -> syn::Result<TokenStream> {
     let input: DeriveInput = syn::parse2(input)?;
     let fields = match &input.data {
         Data::Struct(data) => match &data.fields {
@@ -13,7 +18,7 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
         },
         _ => return Err(refused(&input)),
     };
-    let krate = crate_path(&input)?;
+    let krate = crate_path(&input, krate)?;
     let mut names = Vec::new();
     let mut inserts = Vec::new();
     for field in fields {
@@ -27,14 +32,16 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
             let message = format!("two fields give the variable `{name}`");
             return Err(syn::Error::new_spanned(field, message));
         }
+        // A type that is no value is told at the field.
+        let span = field.ty.span().resolved_at(Span::call_site());
         inserts.push(if is_option(&field.ty) {
-            quote! {
+            quote_spanned! {span=>
                 if let ::core::option::Option::Some(value) = inputs.#ident {
                     variables.insert(#name, value);
                 }
             }
         } else {
-            quote! { variables.insert(#name, inputs.#ident); }
+            quote_spanned! {span=> variables.insert(#name, inputs.#ident); }
         });
         names.push(name);
     }
@@ -61,19 +68,23 @@ fn refused(input: &DeriveInput) -> syn::Error {
     syn::Error::new_spanned(&input.ident, "a prompt's inputs are a struct with named fields")
 }
 
-/// Returns the path of `conversant_prompts`, which `#[prompt(crate = path)]` changes.
-fn crate_path(input: &DeriveInput) -> syn::Result<Path> {
-    let mut path: Path = syn::parse_quote!(::conversant_prompts);
+/// Returns a crate's path, which `#[prompt(crate = path)]` changes.
+fn crate_path(input: &DeriveInput, mut path: Path) -> syn::Result<Path> {
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("prompt")) {
         attribute.parse_nested_meta(|meta| {
             if !meta.path.is_ident("crate") {
                 return Err(meta.error("the only option of a struct is `crate = path`"));
             }
-            path = meta.value()?.parse()?;
+            path = path_in(meta.value()?)?;
             Ok(())
         })?;
     }
     Ok(path)
+}
+
+/// Reads a path, which may be in quotation marks.
+fn path_in(value: ParseStream<'_>) -> syn::Result<Path> {
+    if value.peek(LitStr) { value.parse::<LitStr>()?.parse() } else { value.parse() }
 }
 
 /// The `#[prompt(…)]` settings of a field.

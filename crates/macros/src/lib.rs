@@ -33,9 +33,25 @@ pub fn chat_prompt(input: TokenStream) -> TokenStream {
 /// A field's type is any type that converts into a `Value`. A field of type `Option` is left out if
 /// it is `None`. `#[prompt(rename = "name")]` gives a field's variable another name,
 /// `#[prompt(skip)]` leaves a field out.
+///
+/// The code that it makes names the crate `conversant_prompts`. A crate that re-exports it and is
+/// depended on alone is named at the struct: `#[prompt(crate = other::path)]`.
 #[proc_macro_derive(PromptInputs, attributes(prompt))]
 pub fn derive_prompt_inputs(input: TokenStream) -> TokenStream {
-    expand(inputs::expand(input.into()))
+    expand(inputs::expand(input.into(), syn::parse_quote!(::conversant_prompts)))
+}
+
+/// Implements `PromptInputs` for a struct: each field is a variable of its name.
+///
+/// A field's type is any type that converts into a `Value`. A field of type `Option` is left out if
+/// it is `None`. `#[prompt(rename = "name")]` gives a field's variable another name,
+/// `#[prompt(skip)]` leaves a field out.
+///
+/// The code that it makes names the crate `conversant`. A crate that re-exports it and is depended
+/// on alone is named at the struct: `#[prompt(crate = other::path)]`.
+#[proc_macro_derive(ConversantPromptInputs, attributes(prompt))]
+pub fn derive_prompt_inputs_of_conversant(input: TokenStream) -> TokenStream {
+    expand(inputs::expand(input.into(), syn::parse_quote!(::conversant)))
 }
 
 fn expand(result: syn::Result<proc_macro2::TokenStream>) -> TokenStream {

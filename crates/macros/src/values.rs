@@ -1,6 +1,6 @@
 //! The arguments after a template: values for its variables, or the type that gives them.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 use syn::{
     Expr, Ident, Path, Token, Type,
@@ -89,27 +89,45 @@ impl Source {
                 })
             }
             Self::Inputs(inputs) => {
+                let is_local = is_local(quote!(#inputs));
                 let uses = literals.iter().flat_map(|literal| {
                     literal.variables().iter().map(move |name| (literal, name))
                 });
                 let checks = uses.map(|(literal, name)| {
                     let what = format!("the inputs have no field `{name}`");
                     let message = literal.about(name, &what);
-                    quote! {
-                        const _: () = ::core::assert!(
+                    let check = quote! {
+                        ::core::assert!(
                             #krate::__private::has_name(
                                 <#inputs as #krate::PromptInputs>::NAMES,
                                 #name,
                             ),
                             "{}",
                             #message
-                        );
+                        )
+                    };
+                    // An item is checked with the crate, but cannot name what its function has.
+                    if is_local {
+                        quote! { const { #check }; }
+                    } else {
+                        quote! { const _: () = #check; }
                     }
                 });
                 Ok(quote! {{ #(#checks)* #prompt }})
             }
         }
     }
+}
+
+/// Returns whether a type can have parameters of the function or the `impl` that it is written in:
+/// `Self`, or anything in angle brackets.
+fn is_local(ty: TokenStream) -> bool {
+    ty.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "Self",
+        TokenTree::Punct(punct) => punct.as_char() == '<',
+        TokenTree::Group(group) => is_local(group.stream()),
+        TokenTree::Literal(_) => false,
+    })
 }
 
 /// Checks that each variable has a value, and each value a variable.
@@ -132,8 +150,12 @@ fn check(
         }
     }
     let used: Vec<_> = literals.iter().flat_map(Literal::variables).cloned().collect();
-    for value in values {
+    for (index, value) in values.iter().enumerate() {
         let name = value.name();
+        if given.iter().take(index).any(|earlier| *earlier == name) {
+            let message = format!("`{name}` is given twice");
+            return Err(syn::Error::new(value.name.span(), message));
+        }
         if closed && !used.contains(&name) {
             let message = match find(&name, &mut used.iter().map(String::as_str)) {
                 Some(near) => format!("the template has no variable `{name}` (found `{near}`)"),

@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::string_slice, missing_docs)]
 
 mod guide;
+#[cfg(feature = "macros")]
+mod macros;
 mod names;
 mod readme;
