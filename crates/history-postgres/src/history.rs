@@ -123,6 +123,7 @@ impl PostgresHistory {
 
 impl PostgresHistory {
     fn put(
+        &self,
         session: &SessionId,
         point: Option<Point>,
         name: &str,
@@ -248,7 +249,7 @@ impl BranchedHistory for PostgresHistory {
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
-        self.database.write(session, Self::put(session, point, name, note)?).await
+        self.database.write(session, self.put(session, point, name, note)?).await
     }
 
     async fn replace_note_at(
@@ -259,7 +260,7 @@ impl BranchedHistory for PostgresHistory {
         read: Option<&Note>,
         note: &Note,
     ) -> Result<bool, HistoryError> {
-        let put = Self::put(session, point, name, note)?;
+        let put = self.put(session, point, name, note)?;
         self.database.write(session, ReplaceNote { read: read.cloned(), put }).await
     }
 }
