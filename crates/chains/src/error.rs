@@ -100,8 +100,7 @@ pub enum ChainError {
         /// All missing inputs.
         missing: Vec<MissingVariable>,
     },
-    /// The memory would not store the user's message, or the input is no messages or has tool calls
-    /// without results. No model was called.
+    /// The memory would not store the user's message, or it can't be a turn's. No model was called.
     #[error("cannot store the user's message")]
     RefusedInput(#[source] MemoryError),
     /// The prompt cannot be formatted. No model was called.
