@@ -264,7 +264,7 @@ async fn answers_are_remembered_unless_their_reason_cuts_them_off() {
         for is_streamed in [false, true] {
             let reply = || Reply::new(Message::ai("a")).with_finish_reason(reason);
             let inner = ScriptedChat::new([reply(), reply()]);
-            let model = Cached::new(inner.clone(), "", MemoryCache::new(9));
+            let model = Cached::new(inner.clone(), "", InMemoryCache::new(9));
             for _ in 0..2 {
                 match is_streamed {
                     false => model.generate(&ask("x")).await.unwrap(),

@@ -302,11 +302,7 @@ async fn a_slow_call_does_not_hold_up_the_others() {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         Ok::<_, ToolError>("slept".into())
     });
-    let tools = ToolLoop::builder(model)
-        .tool(slow)
-        .max_parallel_calls(NonZeroUsize::new(2).unwrap())
-        .build()
-        .unwrap();
+    let tools = ToolLoop::builder(model).tool(slow).max_parallel_calls(2).build().unwrap();
     let start = tokio::time::Instant::now();
     let reply = tools.generate(&question()).await.unwrap();
     assert_eq!(start.elapsed().as_secs(), 20);
