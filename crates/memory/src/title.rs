@@ -69,7 +69,7 @@ pub async fn title(model: &LanguageModel, messages: &Messages) -> Result<String,
     let model = PromptedModel::new(model.clone(), TITLE, RequestPurpose::Memory);
     let conversation = Transcript::default().render(&beginning(messages));
     let variables = vars! { "conversation" => conversation };
-    let answer = model.call_for_text(&variables, MaintainContext::new()).await?;
+    let answer = model.call_for_beginning(&variables, MaintainContext::new()).await?;
     cleaned(&answer).ok_or_else(|| "cannot use the model's answer: it has no title".into())
 }
 

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use conversant_core::{
-    ApiError, BoxError, ModelError, Saved, StatusKind, VectorStoreError, Warning,
+    ApiError, BoxError, FinishReason, ModelError, Saved, StatusKind, VectorStoreError, Warning,
 };
 
 use super::limits::MAX_TEXT;
@@ -58,7 +58,10 @@ impl Fault {
             return None;
         }
         match error.without_exchange() {
-            ModelError::Refused { .. } => Some(Self::Refused),
+            ModelError::Refused { .. }
+            | ModelError::Incomplete { finish_reason: FinishReason::ContentFilter, .. } => {
+                Some(Self::Refused)
+            }
             ModelError::Config { .. }
             | ModelError::Tls { .. }
             | ModelError::Redirect { .. }

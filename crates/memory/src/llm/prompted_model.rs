@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use conversant_core::{
-    BoxError, LanguageModel, MaintainContext, Prompt, PromptError, RequestPurpose, Variables,
-    clock::Instant, prompt_inputs, without_reasoning,
+    BoxError, LanguageModel, MaintainContext, ModelError, PartialReply, Prompt, PromptError, Reply,
+    RequestPurpose, Variables, clock::Instant, prompt_inputs, without_reasoning,
 };
 
 #[cfg(feature = "entities")]
@@ -43,22 +43,28 @@ impl PromptedModel {
         Ok(self)
     }
 
-    /// Returns the model's answer. A blank answer is an error. Of an answer with more than
-    /// 64 KiB, the rest is cut off and marked.
+    /// Returns the model's answer. A blank answer is an error, and one that was cut off. Of an answer
+    /// with more than 64 KiB, the rest is cut off and marked.
     pub(crate) async fn call_for_text(
         &self,
         variables: &Variables,
         context: MaintainContext<'_>,
     ) -> Result<String, BoxError> {
-        let answer = self.call(variables, context).await?;
-        if answer.trim().is_empty() {
-            return Err("cannot use the model's answer: it is empty".into());
-        }
-        Ok(shortened(&answer, MAX_TEXT).into_owned())
+        text_of(&whole(self.call(variables, context).await?)?)
     }
 
-    /// Returns the model's answer, a list that may be empty. Of an answer with more than 4 MiB,
-    /// only the items that are whole within that are returned.
+    /// Returns the model's answer, which may be cut off. A blank answer is an error.
+    #[cfg(feature = "summaries")]
+    pub(crate) async fn call_for_beginning(
+        &self,
+        variables: &Variables,
+        context: MaintainContext<'_>,
+    ) -> Result<String, BoxError> {
+        text_of(&self.call(variables, context).await?)
+    }
+
+    /// Returns the model's answer, a list that may be empty. One that was cut off is an error. Of an
+    /// answer with more than 4 MiB, only the items that are whole within that are returned.
     #[cfg(feature = "entities")]
     pub(crate) async fn call_for_list(
         &self,
@@ -66,12 +72,11 @@ impl PromptedModel {
         variables: &Variables,
         context: MaintainContext<'_>,
     ) -> Result<String, BoxError> {
-        let answer = self.call(variables, context).await?;
-        Ok(shortened_list(&answer, separator).to_owned())
+        let reply = whole(self.call(variables, context).await?)?;
+        Ok(shortened_list(without_reasoning(&reply.text()), separator).to_owned())
     }
 
-    /// Returns the model's answer, which may be empty, without the reasoning at its start: it would
-    /// be stored, and sent with each later request.
+    /// Returns the model's reply, which may be empty.
     ///
     /// The model enforces the deadline during the call. A call whose deadline has passed is not
     /// started.
@@ -79,14 +84,36 @@ impl PromptedModel {
         &self,
         variables: &Variables,
         context: MaintainContext<'_>,
-    ) -> Result<String, BoxError> {
+    ) -> Result<Reply, BoxError> {
         if context.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err("the deadline has passed".into());
         }
         let options = context.model_options(self.purpose);
         let inputs = prompt_inputs(self.prompt.slots(), variables);
         let prompt = self.prompt.format(&inputs)?;
-        let reply = self.model.generate(prompt, options).await?;
-        Ok(without_reasoning(&reply.text()).to_owned())
+        Ok(self.model.generate(prompt, options).await?)
     }
+}
+
+/// Returns a reply that a limit or a filter has not cut off: a part would be kept as the whole, and
+/// what it lacks would never be asked for again.
+fn whole(reply: Reply) -> Result<Reply, BoxError> {
+    match reply.finish_reason {
+        Some(finish_reason) if finish_reason.is_cut_off() => {
+            let partial = PartialReply::new(reply.message.text().into_owned());
+            Err(ModelError::Incomplete { finish_reason, partial }.into())
+        }
+        _ => Ok(reply),
+    }
+}
+
+/// Returns the text of a reply without the reasoning at its start: it would be stored, and sent with
+/// each later request.
+fn text_of(reply: &Reply) -> Result<String, BoxError> {
+    let text = reply.text();
+    let text = without_reasoning(&text);
+    if text.trim().is_empty() {
+        return Err("cannot use the model's answer: it is empty".into());
+    }
+    Ok(shortened(text, MAX_TEXT).into_owned())
 }

@@ -13,6 +13,7 @@ mod branch_flaws;
 mod buffer;
 mod combined;
 mod conflict;
+mod cut_off_answers;
 mod forwarded;
 mod in_memory_history;
 mod kept_leases;
