@@ -8,9 +8,9 @@
 /// - Reasoning that is not closed is all there is: the answer was cut off in it, and is empty.
 /// - Tags after the start are the answer's own.
 ///
-/// A chain calls it before its parser, a sequence before its next step, and a memory for the answers
-/// of its own model. The history keeps the answer as the model gave it. Reasoning that a server
-/// sends in a field of its own is never in the text; see
+/// A chain calls it before its parser, a sequence before its next step, and a memory for the
+/// answers of its own model. The history keeps the answer as the model gave it. Reasoning that a
+/// server sends in a field of its own is never in the text; see
 /// [`Reply::reasoning`](crate::Reply::reasoning).
 ///
 /// # Examples

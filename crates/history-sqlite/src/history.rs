@@ -192,8 +192,8 @@ impl SqliteHistory {
     /// [`check_integrity`](Self::check_integrity) says whether damage has hidden others.
     ///
     /// # Errors
-    /// - [`HistoryError::Backend`], if `to` is empty, is a file that is not, or cannot be written, or
-    ///   if the history was closed.
+    /// - [`HistoryError::Backend`], if `to` is empty, is a file that is not, or cannot be written,
+    ///   or if the history was closed.
     /// - [`HistoryError::Full`], if the disk is full.
     /// - [`HistoryError::Unsupported`], if `to` is not UTF-8.
     /// - [`HistoryError::Corrupt`], if the history's file is damaged, or another one than was

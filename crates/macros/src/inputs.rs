@@ -32,7 +32,7 @@ pub(crate) fn expand(input: TokenStream, krate: Path) -> syn::Result<TokenStream
             let message = format!("two fields give the variable `{name}`");
             return Err(syn::Error::new_spanned(field, message));
         }
-        // A type that is no value is told at the field.
+        // The error of a type that does not convert to a value is at the field.
         let span = field.ty.span().resolved_at(Span::call_site());
         inserts.push(if is_option(&field.ty) {
             quote_spanned! {span=>

@@ -76,7 +76,7 @@ async fn the_input_of_a_turn_replaces_one() {
     assert_eq!(sent(&model), "|kindly|Hi");
 }
 
-/// Here an optional placeholder is no input variable for LangChain, so that it stays empty.
+/// LangChain leaves an optional placeholder empty, since it is not an input variable there.
 #[tokio::test]
 async fn a_memory_fills_an_optional_placeholder() {
     let model = ScriptedChat::new(["a", "b"]);

@@ -188,8 +188,8 @@ async fn error_messages() {
     insta::assert_snapshot!(told.join("\n"));
 }
 
-/// What would be stored as a turn without a question, or with calls that nothing answers, is
-/// refused before the model is paid.
+/// An input that would be stored as a turn without a question, or with calls that nothing answers,
+/// is refused before the model is paid.
 #[test]
 fn an_input_that_cannot_be_a_turn_is_refused() {
     let call = |id: &str| ToolCall::new("f", json!({})).with_id(id);

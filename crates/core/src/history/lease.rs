@@ -41,7 +41,7 @@ impl Lease {
 pub struct LeaseHolder([u8; 16]);
 
 impl LeaseHolder {
-    /// Creates a holder from bytes that nobody can guess. `conversant_history::lease_holder` takes
+    /// Creates a holder from bytes that cannot be guessed. `conversant_history::lease_holder` takes
     /// them from the system's source of randomness.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {

@@ -17,7 +17,7 @@ pub struct Note {
 
 impl Note {
     /// The largest note that the stores on disks and servers take, in bytes of its JSON: 16 MiB,
-    /// whatever their limit of a message is.
+    /// with any limit of messages.
     pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
     /// Checks the size of a note's JSON, for implementers of stores.

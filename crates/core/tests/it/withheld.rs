@@ -133,7 +133,7 @@ fn debug_withholds_what_is_no_name_of_a_tool() {
     assert!(shown.contains("weather.now") && shown.contains("call_1"), "{shown}");
 }
 
-/// Who has the holder of a lease can release it.
+/// The holder of a lease can release it, so it is a secret.
 #[test]
 fn debug_withholds_the_holder_of_a_lease() {
     let holder = LeaseHolder::from_bytes(*b"my own words now");

@@ -38,7 +38,7 @@ pub(crate) async fn a_killed_server_keeps_langchains_table() -> Tested {
     Ok(())
 }
 
-/// What begins while the server is away waits for it.
+/// Operations that begin while the server is away wait for it.
 pub(crate) async fn a_server_that_restarts_is_waited_for_within_the_limit() -> Tested {
     let mut server = start(&["-c", "fsync=off"])?;
     let history =

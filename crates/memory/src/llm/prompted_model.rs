@@ -43,8 +43,8 @@ impl PromptedModel {
         Ok(self)
     }
 
-    /// Returns the model's answer. A blank answer is an error, and one that was cut off. Of an answer
-    /// with more than 64 KiB, the rest is cut off and marked.
+    /// Returns the model's answer. A blank answer is an error, and one that was cut off. Of an
+    /// answer with more than 64 KiB, the rest is cut off and marked.
     pub(crate) async fn call_for_text(
         &self,
         variables: &Variables,
@@ -63,8 +63,8 @@ impl PromptedModel {
         text_of(&self.call(variables, context).await?)
     }
 
-    /// Returns the model's answer, a list that may be empty. One that was cut off is an error. Of an
-    /// answer with more than 4 MiB, only the items that are whole within that are returned.
+    /// Returns the model's answer, a list that may be empty. One that was cut off is an error. Of
+    /// an answer with more than 4 MiB, only the items that are whole within that are returned.
     #[cfg(feature = "entities")]
     pub(crate) async fn call_for_list(
         &self,
@@ -107,8 +107,8 @@ fn whole(reply: Reply) -> Result<Reply, BoxError> {
     }
 }
 
-/// Returns the text of a reply without the reasoning at its start: it would be stored, and sent with
-/// each later request.
+/// Returns the text of a reply without the reasoning at its start: it would be stored, and sent
+/// with each later request.
 fn text_of(reply: &Reply) -> Result<String, BoxError> {
     let text = reply.text();
     let text = without_reasoning(&text);

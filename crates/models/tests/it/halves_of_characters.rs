@@ -82,7 +82,8 @@ fn in_other_fields_of_a_stream() {
     assert_eq!(reply.message.tool_calls()[0].args["a"], "😀");
 }
 
-/// What keeps the connection open comes between two pieces, and the last event may be the half.
+/// Events that keep the connection open come between two pieces, and the last event may be the
+/// half.
 #[test]
 fn at_the_end_of_a_stream_and_around_a_pause() {
     let half = r#"{"choices":[{"delta":{"content":"Hi \ud83d"}}]}"#;
@@ -101,7 +102,7 @@ fn at_the_end_of_a_stream_and_around_a_pause() {
     // A stream that was cut off keeps it as well.
     let error = read(&lines([half.to_owned()])).1.unwrap_err();
     assert_eq!(error.partial().unwrap().text.as_str(), "Hi \u{fffd}");
-    // Errors are told as such.
+    // Errors are reported as such.
     let error = r#"{"error":{"message":"no \ud83d","code":429}}"#;
     let mut decoder = StreamDecoder::new();
     decoder.feed(lines([error.to_owned()]).into());

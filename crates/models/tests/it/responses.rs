@@ -347,7 +347,7 @@ fn an_item_without_a_type_is_what_its_fields_say() {
     assert_eq!(read(json!([call])).message.tool_calls()[0].name, "f");
 }
 
-/// A turn with a call that nobody answers is not whole.
+/// A turn with an unanswered call is not whole.
 #[test]
 fn calls_of_other_kinds_are_calls_that_cannot_be_made() {
     for (item, name, input) in [

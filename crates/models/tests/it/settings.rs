@@ -137,7 +137,7 @@ fn an_unreadable_variable_is_an_error() {
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
 }
 
-/// As a tool loop tells them, before a call is paid for.
+/// As by a tool loop, before a call is paid for.
 #[test]
 fn wrong_wiring_of_tools_and_numbers_is_told_when_it_is_built() {
     let tool = |name: &str| ToolDefinition::new(name, json!({"type": "object", "properties": {}}));

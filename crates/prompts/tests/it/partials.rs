@@ -1,4 +1,4 @@
-//! Partial variables where a prompt does not get all variables of a call: in pipelines and examples.
+//! Partial variables where a prompt does not get all variables of a call: pipelines, examples.
 
 use conversant_core::{Message, Messages, Prompt, Role, prompt_inputs, vars};
 use conversant_prompts::{

@@ -54,9 +54,10 @@ impl<M> OpenAiBuilder<M> {
 
     /// Sets a deployment of Azure OpenAI: the resource's address
     /// (`https://NAME.openai.azure.com`), the name of the deployment, and the API version, such as
-    /// `2024-10-21`. The address may be the whole "Target URI" of Azure's portal. The key is sent as
-    /// `api-key`; for a token of Entra ID set the `authorization` [`header`](Self::header) instead.
-    /// An endpoint `…/openai/v1` has no deployments: set it with [`base_url`](Self::base_url).
+    /// `2024-10-21`. The address may be the whole "Target URI" of Azure's portal. The key is sent
+    /// as `api-key`; for a token of Entra ID set the `authorization` [`header`](Self::header)
+    /// instead. An endpoint `…/openai/v1` has no deployments: set it with
+    /// [`base_url`](Self::base_url).
     ///
     /// # Examples
     ///
@@ -160,10 +161,10 @@ impl<M> OpenAiBuilder<M> {
     ///
     /// Retried are failed connections, an answer that does not begin or go on in its time
     /// ([`header_timeout`](Self::header_timeout), [`idle_timeout`](Self::idle_timeout)), the
-    /// statuses 408, 409, 429 and 5xx, and others with the header `x-should-retry: true`. So are the
-    /// errors of such kinds that a server reports in place of an answer with status 200, in the body
-    /// or in the first event of a stream. A retry comes after the wait that the server asks for, or
-    /// else after the [`backoff`](Self::backoff).
+    /// statuses 408, 409, 429 and 5xx, and others with the header `x-should-retry: true`. So are
+    /// the errors of such kinds that a server reports in place of an answer with status 200, in the
+    /// body or in the first event of a stream. A retry comes after the wait that the server asks
+    /// for, or else after the [`backoff`](Self::backoff).
     ///
     /// Not retried are an exhausted quota, a prompt that is too long, what the server forbids by
     /// `x-should-retry: false`, a wait of more than 120 s that it asks for, and a stream that has
