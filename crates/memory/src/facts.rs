@@ -76,8 +76,9 @@ impl fmt::Debug for Fact {
 /// restart may wait for the rest of the 10 seconds, as may the maintenance of an `EntityMemory`,
 /// which waits no longer than the call's deadline.
 ///
-/// In a store with a time to live, the facts of a user or a group are a session that no turns renew:
-/// they are forgotten once none of them has changed for that time, however often the user returns. Facts that have to stay need a store without it.
+/// In a store with a time to live, the facts of a user or a group are a session that no turns
+/// renew: they are forgotten once none of them has changed for that time, however often the user
+/// returns. Facts that have to stay need a store without it.
 ///
 /// A memory that is describing a fact when it is corrected or forgotten keeps the correction.
 ///

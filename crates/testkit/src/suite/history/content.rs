@@ -56,7 +56,7 @@ pub(super) async fn every_kind_of_message_comes_back_as_it_was(
         .with_id("c2")]),
         Message::ai("").with_tool_calls([ToolCall::new(
             "divide",
-            json!({"share": 0.1, "by": 3.141_592_653_589_793}),
+            json!({"share": 0.1, "by": 1.234_567_890_123_456_7}),
         )
         .with_id("c3")]),
         Message::tool("rain", "c3")
