@@ -24,8 +24,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A model that answers a repeated request from a cache.
 ///
-/// Only complete answers are stored: no errors, and no answers that were cut off
-/// ([`FinishReason::is_cut_off`]). Two concurrent calls with the same request both reach the model.
+/// Only complete answers are stored: no errors, no answers that were cut off
+/// ([`FinishReason::is_cut_off`]) or are empty, and none with invalid tool calls. Two concurrent calls with the same request both reach the model.
 ///
 /// A cache never fails a call: one that panics or takes too long has no answer, and does not store
 /// one ([`with_timeout`](Self::with_timeout)).
@@ -117,8 +117,14 @@ fn unpaid(reply: Reply) -> Reply {
     reply.with_from_cache(true).with_usage(Usage::default())
 }
 
+/// Returns whether an answer can be used again: it is whole, and asking again would not give a
+/// better one.
 fn is_complete(reply: &Reply) -> bool {
-    !reply.finish_reason.as_ref().is_some_and(FinishReason::is_cut_off)
+    let message = &reply.message;
+    let is_empty = message.content().is_empty() && message.tool_calls().is_empty();
+    !is_empty
+        && message.invalid_tool_calls().is_empty()
+        && !reply.finish_reason.as_ref().is_some_and(FinishReason::is_cut_off)
 }
 
 macro_rules! impl_model {

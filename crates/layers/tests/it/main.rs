@@ -17,6 +17,7 @@ use conversant_layers::{
     CacheKey, Cached, ConcurrencyLimit, Fallback, InMemoryCache, RateLimit, ReplyCache,
 };
 use conversant_testkit::{Gate, ScriptedChat, ScriptedCompletion, ScriptedReply, block_on, suite};
+use serde_json::json;
 use tokio::time::Instant;
 
 fn ask(text: &str) -> ChatRequest {
@@ -273,6 +274,22 @@ async fn answers_are_remembered_unless_their_reason_cuts_them_off() {
             }
             assert_eq!(inner.requests().len(), requests, "{reason}");
         }
+    }
+}
+
+/// An answer that no caller can use is asked for again.
+#[tokio::test]
+async fn empty_answers_and_invalid_calls_are_not_remembered() {
+    let call = json!({"name": "double", "args": "{\"x\":", "id": "a"});
+    let invalid = || serde_json::from_value(call.clone()).unwrap();
+    for broken in [Message::ai(""), Message::ai("").with_invalid_tool_calls([invalid()])] {
+        let replies = [Reply::new(broken), Reply::new(Message::ai("a"))];
+        let inner = ScriptedChat::new(replies.map(|reply| reply.with_finish_reason("stop")));
+        let model = Cached::new(inner.clone(), "", InMemoryCache::new(9));
+        for expected in ["", "a", "a"] {
+            assert_eq!(model.generate(&ask("x")).await.unwrap().text(), expected);
+        }
+        assert_eq!(inner.requests().len(), 2);
     }
 }
 
