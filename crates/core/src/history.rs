@@ -415,7 +415,7 @@ pub trait ChatHistory: Send + Sync {
     /// - [`HistoryError::EmptyFilter`] if the filter has no conditions.
     /// - [`HistoryError::Unsupported`] if it has a text and the store has no search.
     /// - [`HistoryError::InvalidText`] if the text has more than [`SessionFilter::MAX_WORDS`]
-    ///   different words.
+    ///   different words, or a word that the store does not look up, without letters and digits.
     async fn delete_sessions(
         &self,
         filter: &SessionFilter,

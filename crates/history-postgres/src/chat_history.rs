@@ -209,6 +209,7 @@ impl ChatHistory for PostgresHistory {
             return Err(HistoryError::EmptyFilter);
         }
         self.check_search(filter)?;
+        filter.check_letters()?;
         if is_of_no_session(filter) {
             return Ok(0);
         }

@@ -221,6 +221,7 @@ impl ChatHistory for SqliteHistory {
         if filter.is_empty() {
             return Err(HistoryError::EmptyFilter);
         }
+        filter.check_letters()?;
         let (filter, time_to_live) = (filter.clone(), self.store.time_to_live);
         let delete =
             move |connection: &Connection| list::delete(connection, &filter, limit, time_to_live);

@@ -149,6 +149,8 @@ pub enum TextFault {
         /// The greatest number of them.
         max: usize,
     },
+    /// It has a word without letters and digits, which the search passes over.
+    Symbols,
 }
 
 impl fmt::Display for TextFault {
@@ -160,6 +162,9 @@ impl fmt::Display for TextFault {
             Self::Words { max } => {
                 write!(f, "it has more than {max} different words; use fewer")
             }
+            Self::Symbols => f.write_str(
+                "it has a word without letters and digits, which is not looked up; remove it",
+            ),
             Self::Control { offset } => {
                 write!(f, "it has a control character at byte {offset}; remove it")
             }

@@ -97,7 +97,8 @@ impl SessionFilter {
     /// all searched.
     ///
     /// Every store with search finds whole words, without regard to case. A store may find more:
-    /// words that begin with these, or other parts. One without search returns
+    /// words that begin with these, or other parts, and it may pass over words without letters and
+    /// digits, with which it deletes nothing. One without search returns
     /// [`HistoryError::Unsupported`]. More than [`MAX_WORDS`](Self::MAX_WORDS) different words are
     /// [`HistoryError::InvalidText`]: without some of them, sessions would be listed or deleted
     /// that are not meant.
@@ -150,6 +151,18 @@ impl SessionFilter {
             return Err(HistoryError::InvalidText { what: "text to search for", fault });
         }
         Ok(words)
+    }
+
+    /// Checks that each word has a letter or a digit, for the deletions of a store whose search
+    /// passes over other words: without them, sessions would be deleted that are not meant.
+    ///
+    /// # Errors
+    /// [`HistoryError::InvalidText`].
+    pub fn check_letters(&self) -> Result<(), HistoryError> {
+        if self.words().all(|word| word.contains(char::is_alphanumeric)) {
+            return Ok(());
+        }
+        Err(HistoryError::InvalidText { what: "text to search for", fault: TextFault::Symbols })
     }
 
     /// Returns whether there are no conditions.
