@@ -7,6 +7,9 @@ use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId
 
 use crate::event::OmissionReason;
 
+/// The most times that a session is read, if it is cleared each time meanwhile.
+const MAX_READS: usize = 3;
+
 /// A turn and its place.
 pub(crate) struct PlacedTurn {
     pub(crate) turn: Turn,
@@ -23,11 +26,25 @@ pub(crate) struct SessionTree {
 }
 
 impl SessionTree {
-    /// Reads a session. Without branches, its turns are one path.
+    /// Reads a session. Without branches, its turns are one path. A session that is cleared or
+    /// deleted meanwhile is read again.
     ///
     /// With branches it costs an operation for each turn, because a turn's alternatives are asked
     /// for at each point.
     pub(crate) async fn read(
+        history: &dyn ChatHistory,
+        session: &SessionId,
+    ) -> Result<Self, HistoryError> {
+        for _ in 1..MAX_READS {
+            match Self::read_once(history, session).await {
+                Err(HistoryError::UnknownTurn { .. }) => {}
+                read => return read,
+            }
+        }
+        Self::read_once(history, session).await
+    }
+
+    async fn read_once(
         history: &dyn ChatHistory,
         session: &SessionId,
     ) -> Result<Self, HistoryError> {

@@ -37,6 +37,22 @@ fn a_history_is_copied_and_copied_again() {
     );
 }
 
+/// A reader of many sessions cannot keep a user from deleting one of them.
+#[test]
+fn a_session_that_is_cleared_while_it_is_read_is_read_again() {
+    let (inner, last) = (InMemoryHistory::new(), exchange(1));
+    append(&inner, "a", &exchange(0)).unwrap();
+    append(&inner, "b", &last).unwrap();
+    let unknown = || FailureMode::fail(|| HistoryError::UnknownTurn { turn: exchange(0).id() });
+    let from = FailingHistory::new(inner).on(HistoryCall::Alternatives, 1, unknown());
+    let to = InMemoryHistory::new();
+    assert_eq!(block_on(copy(&from, &to, |_| {})).unwrap().sessions, 2);
+    assert_eq!(turns(&to, "b"), [last]);
+    // One that is cleared again and again does not hold up the copy for ever.
+    let from = from.always(HistoryCall::Alternatives, unknown());
+    block_on(copy(&from, &to, |_| {})).unwrap_err();
+}
+
 /// The turn that a history has under an id stays.
 #[test]
 fn another_turn_of_an_id_is_left_out() {
