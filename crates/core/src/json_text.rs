@@ -1,7 +1,7 @@
 //! Writes text as JSON strings, 16 bytes at a time.
 //!
 //! Nearly all of a request is text. Counted by callgrind in a call with 2 messages, the text costs
-//! 3,500 of 72,700 instructions here.
+//! 3,300 of 71,400 instructions here.
 
 /// The number of bytes that are checked together.
 const BLOCK: usize = 16;
