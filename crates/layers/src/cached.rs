@@ -25,7 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// A model that answers a repeated request from a cache.
 ///
 /// Only complete answers are stored: no errors, no answers that were cut off
-/// ([`FinishReason::is_cut_off`]) or are empty, and none with invalid tool calls. Two concurrent calls with the same request both reach the model.
+/// ([`FinishReason::is_cut_off`]) or are empty, and none with invalid tool calls. Two concurrent
+/// calls with the same request both reach the model.
 ///
 /// A cache never fails a call: one that panics or takes too long has no answer, and does not store
 /// one ([`with_timeout`](Self::with_timeout)).
