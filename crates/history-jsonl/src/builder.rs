@@ -1,6 +1,6 @@
 //! Opening a history.
 
-use std::{fs, path::Path, sync::Arc, thread, time::Duration};
+use std::{fs, io::ErrorKind, path::Path, sync::Arc, thread, time::Duration};
 
 use conversant_core::HistoryError;
 
@@ -96,10 +96,13 @@ impl JsonlHistoryBuilder {
     pub fn open(self) -> Result<JsonlHistory, HistoryError> {
         let folder = std::path::absolute(&self.settings.folder).map_err(backend)?;
         if !folder.is_dir() {
-            if folder.exists() {
-                return Err(corrupt("the path is not a folder; use the path of a folder"));
-            }
-            fs::create_dir_all(&folder).map_err(io_error)?;
+            // Another process may create it at the same time, which is not an error.
+            fs::create_dir_all(&folder).map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists => {
+                    corrupt("the path is not a folder; use the path of a folder")
+                }
+                _ => io_error(error),
+            })?;
         }
         let executor = SerialExecutor::start(self.threads, self.settings.lock_timeout)?;
         let store = Store {

@@ -2,6 +2,8 @@
 
 use std::{
     fs::{self, File},
+    sync::Barrier,
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -131,6 +133,23 @@ fn a_folder_that_is_none_is_told() {
         "cannot use the history: the path is not a folder; use the path of a folder"
     );
     assert!(JsonlHistory::open(file.join("inner")).is_err());
+}
+
+/// One caller creates the folder, while others find that it is not there.
+#[test]
+fn a_folder_is_created_by_several_at_once() {
+    let parent = Folder::new();
+    for number in 0..64 {
+        let (path, barrier) = (parent.path().join(number.to_string()), Barrier::new(4));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    JsonlHistory::builder(&path).threads(1).open().unwrap();
+                });
+            }
+        });
+    }
 }
 
 #[test]
