@@ -114,7 +114,7 @@ pub trait ChatHistory: Send + Sync {
     ///
     /// # Errors
     /// Those of [every operation](Self#errors). A version that does not belong to the session is
-    /// none: all of it is loaded ([`Range::After`]).
+    /// not an error: all of the session is loaded ([`Range::After`]).
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError>;
 
     /// Appends a turn if the session is in the expected state, and returns the version after it.
@@ -186,7 +186,8 @@ pub trait ChatHistory: Send + Sync {
     /// So end a call before you remove the session that it begins.
     ///
     /// # Errors
-    /// Those of [every operation](Self#errors). A session that does not exist is none.
+    /// Those of [every operation](Self#errors). To name a session that does not exist is not an
+    /// error.
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
         let _ = session;
         Err(HistoryError::Unsupported { what: "deleting sessions" })
@@ -212,7 +213,8 @@ pub trait ChatHistory: Send + Sync {
     /// Unsupported by default.
     ///
     /// # Errors
-    /// Those of [every operation](Self#errors). A note that is not stored is none.
+    /// Those of [every operation](Self#errors). To ask for a note that is not stored is not an
+    /// error.
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
         let _ = (session, name);
         Err(HistoryError::Unsupported { what: "notes" })
