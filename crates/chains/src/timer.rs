@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_timer::Delay;
 
-/// The longest time that a timer is set to, since longer ones overflow in its clock. Who waits
-/// longer sets it again.
+/// The longest time that a timer is set to, since longer ones overflow in its clock. A longer wait
+/// sets it again.
 const MAX_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Sets a timer that fires after `time`, or earlier if that is long.
