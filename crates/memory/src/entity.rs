@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use conversant_core::{
     ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext, Memory,
     MemoryError, Messages, Note, Prompt, PromptError, Range, RequestPurpose, Saved, Scope, Slice,
-    Slot, Ticket, Turn, Value, Version, Warning, clock::Instant,
+    Slot, Ticket, Turn, Value, Warning, clock::Instant,
 };
 use serde_json::{Map, Value as Json};
 
@@ -16,7 +16,7 @@ use crate::{
     conversation::{
         Conversation,
         derived_state::{Derived, DerivedState},
-        note::DerivedNote,
+        note::{Covered, DerivedNote},
         settings::{conversation_at, conversation_methods, conversation_settings},
     },
     facts::{self, Abandoned, Facts, Rewritten},
@@ -283,12 +283,12 @@ impl EntityMemory {
     /// Stores which turns are described, if the note of an earlier version covers them.
     async fn adopt(&self, note: Option<&Note>) -> Result<(), HistoryError> {
         let described = note.and_then(Note::described_in_facts);
-        let Some(covers) = described.filter(|_| self.scope == Scope::Session) else {
+        let Some(end) = described.filter(|_| self.scope == Scope::Session) else {
             return Ok(());
         };
         let session = &self.conversation.session;
         if session.note(facts::DESCRIBED).await?.is_none() {
-            self.state.write(session, Value::from(""), covers).await?;
+            self.state.write(session, Value::from(""), Covered::all(end)).await?;
         }
         Ok(())
     }
@@ -308,7 +308,7 @@ impl EntityMemory {
     async fn store(
         &self,
         rewritten: Vec<Rewritten>,
-        covers: Version,
+        covered: Covered,
         deadline: Option<Instant>,
     ) -> Result<(Map<String, Json>, Vec<String>), HistoryError> {
         let facts = self.facts();
@@ -321,21 +321,22 @@ impl EntityMemory {
         let session = &self.conversation.session;
         if self.scope != Scope::Session {
             let stored = facts.change_before(deadline, store).await?;
-            self.state.write(session, Value::from(""), covers).await?;
+            self.state.write(session, Value::from(""), covered).await?;
             return Ok(stored);
         }
         for _ in 0..Note::FACTS_ATTEMPTS {
             let held = facts.lock(deadline).await?;
             let stored = async {
                 let read = self.note().await?;
-                let note = read.clone().filter(|note| note.covers.epoch == covers.epoch);
+                let end = covered.end;
+                let note = read.clone().filter(|note| note.covers.epoch == end.epoch);
                 let mut known = facts::to_facts(note.as_ref());
                 let stored = store(&mut known);
-                let (body, epoch) = (Note::facts_body(known), facts::on_every_branch(covers.epoch));
+                let (body, epoch) = (Note::facts_body(known), facts::on_every_branch(end.epoch));
                 if !self.known.replace(session, read.as_ref(), body, epoch).await? {
                     return Ok(None);
                 }
-                self.state.write(session, Value::from(""), covers).await?;
+                self.state.write(session, Value::from(""), covered).await?;
                 Ok(Some(stored))
             }
             .await;

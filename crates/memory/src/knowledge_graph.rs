@@ -12,7 +12,8 @@ use conversant_core::{
 use crate::{
     conversation::{
         Conversation,
-        derived_state::{Derived, DerivedState, covered, is_lost},
+        derived_state::{Derived, DerivedState, is_lost},
+        note::Covered,
         settings::{conversation_at, conversation_methods, conversation_settings},
         turn_boundaries::turns,
     },
@@ -205,9 +206,9 @@ impl KnowledgeGraphMemory {
                 Err(error) => attempts.failed(error, tried, turns.len())?,
             };
             if is_covered {
-                let covers = covered(&uncovered, new.end);
-                self.state.write(&self.conversation.session, graph.to_note(), covers).await?;
-                written = Some(covers);
+                let covered = Covered::up_to(&uncovered, new.end);
+                self.state.write(&self.conversation.session, graph.to_note(), covered).await?;
+                written = Some(covered);
             }
             if new == (0..uncovered.messages.len()) && is_covered {
                 return Ok(());

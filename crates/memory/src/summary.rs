@@ -11,7 +11,8 @@ use conversant_core::{
 use crate::{
     conversation::{
         Conversation,
-        derived_state::{Derived, DerivedState, covered, is_lost},
+        derived_state::{Derived, DerivedState, is_lost},
+        note::Covered,
         settings::{conversation_at, conversation_methods, conversation_settings},
     },
     llm::{
@@ -128,9 +129,9 @@ impl SummaryMemory {
                 .extend(summary, &rest.messages, attempts, transcript, context)
                 .await?;
             let Some((summary, messages)) = extended else { continue };
-            let covers = covered(&rest, messages);
-            self.state.write(&self.conversation.session, Value::from(summary), covers).await?;
-            written = Some(covers);
+            let covered = Covered::up_to(&rest, messages);
+            self.state.write(&self.conversation.session, Value::from(summary), covered).await?;
+            written = Some(covered);
         }
     }
 

@@ -13,7 +13,8 @@ use serde_json::{Value as Json, json};
 use crate::{
     conversation::{
         Conversation,
-        derived_state::{Derived, DerivedState, covered, is_lost},
+        derived_state::{Derived, DerivedState, is_lost},
+        note::Covered,
         settings::{conversation_at, conversation_methods, conversation_settings},
         turn_boundaries::{boundaries, count_leading_system},
     },
@@ -205,10 +206,10 @@ impl SummaryBufferMemory {
             let extended =
                 self.summarizer.extend(summary, &excess, attempts, transcript, context).await?;
             let Some((summary, messages)) = extended else { continue };
-            let covers = covered(rest, messages);
+            let covered = Covered::up_to(rest, messages);
             summarized.summary = summary;
-            self.state.write(&self.conversation.session, encode(summarized), covers).await?;
-            written = Some(covers);
+            self.state.write(&self.conversation.session, encode(summarized), covered).await?;
+            written = Some(covered);
         }
     }
 

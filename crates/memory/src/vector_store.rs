@@ -18,6 +18,7 @@ use crate::{
     conversation::{
         Conversation,
         derived_state::{Derived, DerivedState},
+        note::Covered,
         settings::{conversation_methods, conversation_settings},
         turn_boundaries::turns,
     },
@@ -197,7 +198,7 @@ impl VectorStoreMemory {
                 let added = documents.iter().map(|document| document.id.as_str()).collect();
                 self.remove_own(&added).await?;
             }
-            self.state.write(session, Value::from(""), covers).await?;
+            self.state.write(session, Value::from(""), Covered::all(covers)).await?;
         }
         Ok(covers)
     }

@@ -146,11 +146,10 @@ impl WindowMemory {
         let mut turns = self.k;
         loop {
             let slice = match turns == self.k {
-                true => self.held.last(session, turns).await?,
+                true => self.held_turns(turns).await?,
                 false => session.load(Range::LastTurns(turns)).await?,
             };
             let is_whole = slice.start() == 0;
-            self.leading.observe(&slice);
             if is_whole {
                 self.leading.learn_from(&slice);
             }
@@ -177,10 +176,9 @@ impl WindowMemory {
     async fn stepped_turns(&self) -> Result<Slice, HistoryError> {
         let session = &self.conversation.session;
         let grid = (self.step as u64).saturating_mul(2);
-        let mut slice = self.held.last(session, self.k.saturating_add(self.step - 1)).await?;
+        let mut slice = self.held_turns(self.k.saturating_add(self.step - 1)).await?;
         loop {
             let is_whole = slice.start() == 0;
-            self.leading.observe(&slice);
             if is_whole {
                 self.leading.learn_from(&slice);
             }
@@ -208,6 +206,22 @@ impl WindowMemory {
             let first = if from == 0 { 0 } else { first };
             return Ok(Parts { leading, body: body.slice(first..), version }.join());
         }
+    }
+
+    /// Returns the last turns, of which only the new ones are loaded.
+    async fn held_turns(&self, turns: usize) -> Result<Slice, HistoryError> {
+        let session = &self.conversation.session;
+        let (slice, continues) = self.held.last(session, turns).await?;
+        match continues {
+            None => self.leading.observe(session, &slice).await?,
+            Some(continues) => {
+                if !continues {
+                    self.leading.forget();
+                }
+                self.leading.see(&slice);
+            }
+        }
+        Ok(slice)
     }
 
     /// Splits a slice into the leading system messages of the conversation and the rest.

@@ -2,7 +2,11 @@
 
 use conversant_core::{HistoryError, Note, Slice, Value, Version};
 
-use super::{message_cache::MessageCache, note::DerivedNote, stored_session::StoredSession};
+use super::{
+    message_cache::MessageCache,
+    note::{Covered, DerivedNote},
+    stored_session::StoredSession,
+};
 
 /// A derived note, with a cache of the messages after it.
 pub(crate) struct DerivedState {
@@ -36,14 +40,14 @@ impl DerivedState {
         Ok(Derived { body, uncovered })
     }
 
-    /// Stores a note that covers the conversation up to a version.
+    /// Stores a note that covers a part of the conversation.
     pub(crate) async fn write(
         &self,
         session: &StoredSession,
         body: Value,
-        covers: Version,
+        covered: Covered,
     ) -> Result<(), HistoryError> {
-        self.note.write(session, body, covers).await
+        self.note.write(session, body, covered).await
     }
 
     pub(crate) fn forget(&self) {
@@ -52,21 +56,11 @@ impl DerivedState {
     }
 }
 
-/// Returns the version that a note covers together with the first messages after it.
-#[cfg(any(feature = "entities", feature = "summaries"))]
-pub(crate) fn covered(uncovered: &Slice, messages: usize) -> Version {
-    let count = messages as u64;
-    if messages == uncovered.messages.len() {
-        return uncovered.version;
-    }
-    Version::new(uncovered.version.epoch, uncovered.start() + count)
-}
-
 /// Returns whether the messages that a note should cover were read again after it was written. Then
 /// another process has written to the session, or the history has lost the note. Calling a model
 /// again would repeat the same call.
 #[cfg(any(feature = "entities", feature = "summaries"))]
-pub(crate) fn is_lost(uncovered: &Slice, written: Option<Version>) -> bool {
+pub(crate) fn is_lost(uncovered: &Slice, written: Option<Covered>) -> bool {
     let start = Version::new(uncovered.version.epoch, uncovered.start());
-    written.is_some_and(|written| start < Version::new(written.epoch, written.messages))
+    written.is_some_and(|Covered { end, .. }| start < Version::new(end.epoch, end.messages))
 }

@@ -29,14 +29,15 @@ impl HeldTurns {
         *lock(&self.0) = None;
     }
 
-    /// Returns the last turns of a session, at most `count`.
+    /// Returns the last turns of a session, at most `count`, and whether they are known to continue
+    /// those that were returned before. `None`: there were none, or they cannot be compared.
     pub(crate) async fn last(
         &self,
         session: &StoredSession,
         count: usize,
-    ) -> Result<Slice, HistoryError> {
+    ) -> Result<(Slice, Option<bool>), HistoryError> {
         if count == 0 || session.history.shares() {
-            return session.load(Range::LastTurns(count)).await;
+            return Ok((session.load(Range::LastTurns(count)).await?, None));
         }
         let asked = lock(&self.0).as_ref().filter(|held| held.count == count).map(|h| h.version);
         if let Some(asked) = asked {
@@ -45,12 +46,12 @@ impl HeldTurns {
             if let Some(extended) = held.take().and_then(|held| held.extend(asked, &slice)) {
                 let slice = Slice::new(extended.messages.clone(), extended.version);
                 *held = Some(extended);
-                return Ok(slice);
+                return Ok((slice, Some(true)));
             }
         }
         let slice = session.load(Range::LastTurns(count)).await?;
         *lock(&self.0) = LastTurns::new(&slice, count);
-        Ok(slice)
+        Ok((slice, asked.map(|_| false)))
     }
 }
 

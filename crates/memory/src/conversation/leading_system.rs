@@ -2,11 +2,15 @@
 
 use std::sync::Mutex;
 
-use conversant_core::{HistoryError, Message, Messages, Saved, Slice, Value, Version, Warning};
+use conversant_core::{
+    HistoryError, Message, Messages, Note, Saved, Slice, Value, Version, Warning,
+};
 use serde_json::Value as Json;
 
 use super::{
-    note::DerivedNote, stored_session::StoredSession, turn_boundaries::count_leading_system,
+    note::{Covered, DerivedNote},
+    stored_session::StoredSession,
+    turn_boundaries::count_leading_system,
 };
 use crate::sync::lock;
 
@@ -26,7 +30,8 @@ pub(crate) struct LeadingSystem {
 }
 
 struct Known {
-    epoch: u64,
+    /// The version of the conversation that they were learnt from.
+    version: Version,
     messages: Messages,
     is_stored: bool,
 }
@@ -44,11 +49,27 @@ impl LeadingSystem {
 
     /// Compares a slice with the one before it, and forgets the messages if the conversation was
     /// replaced in the meantime.
-    pub(crate) fn observe(&self, slice: &Slice) {
+    pub(crate) async fn observe(
+        &self,
+        session: &StoredSession,
+        slice: &Slice,
+    ) -> Result<(), HistoryError> {
         let seen = lock(&self.seen).take().filter(|seen| seen.0.epoch == slice.version.epoch);
-        if seen.is_some_and(|(version, last)| !continues(slice, version, &last)) {
-            self.forget();
+        if let Some((version, last)) = seen {
+            let continues = match continues(slice, version, &last) {
+                Some(continues) => continues,
+                None => session.has(version).await?,
+            };
+            if !continues {
+                self.forget();
+            }
         }
+        self.see(slice);
+        Ok(())
+    }
+
+    /// Remembers a slice that is known to continue the one before it.
+    pub(crate) fn see(&self, slice: &Slice) {
         let last = slice.messages.last().cloned();
         *lock(&self.seen) = last.map(|last| (slice.version, last));
     }
@@ -64,9 +85,9 @@ impl LeadingSystem {
     /// Learns the messages, unless they are known.
     pub(crate) fn learn(&self, version: Version, messages: &Messages, is_stored: bool) {
         let mut known = lock(&self.known);
-        if known.as_ref().is_none_or(|known| known.epoch != version.epoch) {
+        if known.as_ref().is_none_or(|known| known.version.epoch != version.epoch) {
             let messages = messages.clone();
-            *known = Some(Known { epoch: version.epoch, messages, is_stored });
+            *known = Some(Known { version, messages, is_stored });
         }
     }
 
@@ -76,12 +97,21 @@ impl LeadingSystem {
         session: &StoredSession,
         version: Version,
     ) -> Result<Messages, HistoryError> {
-        if let Some(known) = lock(&self.known).as_ref().filter(|known| known.epoch == version.epoch)
+        // In the memory of the process they cost no more than to find out whether they changed.
+        if session.history.shares()
+            && let Some(messages) = load_first(session).await?
         {
+            return Ok(messages);
+        }
+        let is_current = |known: &&Known| known.version.epoch == version.epoch;
+        if let Some(known) = lock(&self.known).as_ref().filter(is_current) {
             return Ok(known.messages.clone());
         }
         let note = self.note.read(session).await?;
-        let current = note.filter(|note| note.covers.epoch == version.epoch);
+        // A note that covers nothing is on every branch, whatever it begins with.
+        let is_current =
+            |note: &Note| note.covers.epoch == version.epoch && note.covers.messages > 0;
+        let current = note.filter(is_current);
         if let Some(messages) = current.and_then(|note| decode(&note.body)) {
             self.learn(version, &messages, true);
             return Ok(messages);
@@ -104,11 +134,13 @@ impl LeadingSystem {
             let mut known = lock(&self.known);
             known.as_mut().filter(|known| !known.is_stored).map(|known| {
                 known.is_stored = true;
-                (encode(&known.messages), Version::new(known.epoch, known.messages.len() as u64))
+                // The store compares the version, so that the note is of no other branch.
+                let covered = Covered::all(known.version);
+                (encode(&known.messages), covered)
             })
         };
-        let Some((body, covers)) = unstored else { return Saved::default() };
-        match self.note.write(session, body, covers).await {
+        let Some((body, covered)) = unstored else { return Saved::default() };
+        match self.note.write(session, body, covered).await {
             Ok(()) => Saved::default(),
             Err(error) => {
                 if let Some(known) = lock(&self.known).as_mut() {
@@ -121,15 +153,15 @@ impl LeadingSystem {
     }
 }
 
-/// Returns whether a slice can belong to a conversation that ended with a message at a version. The
-/// answer is `true` if the slice begins after that message.
-fn continues(slice: &Slice, version: Version, last: &Message) -> bool {
+/// Returns whether a slice belongs to a conversation that ended with a message at a version, or
+/// `None` if the slice begins after that message.
+fn continues(slice: &Slice, version: Version, last: &Message) -> Option<bool> {
     if slice.version.messages <= version.messages {
-        return slice.version.matches(version);
+        return Some(slice.version.matches(version));
     }
     let last_index = version.messages.saturating_sub(1);
     let index = last_index.checked_sub(slice.start()).and_then(|index| usize::try_from(index).ok());
-    index.is_none_or(|index| slice.messages.get(index) == Some(last))
+    index.map(|index| slice.messages.get(index) == Some(last))
 }
 
 async fn load_first(session: &StoredSession) -> Result<Option<Messages>, HistoryError> {

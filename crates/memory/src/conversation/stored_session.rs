@@ -111,7 +111,6 @@ impl StoredSession {
         self.store().put_note(&self.id, name, note).await
     }
 
-    #[cfg(feature = "entities")]
     pub(crate) async fn replace_note(
         &self,
         name: &str,
@@ -119,6 +118,11 @@ impl StoredSession {
         note: &Note,
     ) -> Result<bool, HistoryError> {
         self.store().replace_note(&self.id, name, read, note).await
+    }
+
+    /// Returns whether the conversation has a version, at its end or before.
+    pub(crate) async fn has(&self, version: Version) -> Result<bool, HistoryError> {
+        Ok(follows(&self.load(Range::After(version)).await?, version))
     }
 
     fn term(&self) -> Option<Term> {
@@ -155,9 +159,7 @@ impl Appended {
     /// Adds the messages after the turn. Returns nothing if the conversation was replaced, or is at
     /// another point.
     fn join(self, newer: Slice) -> Option<Slice> {
-        let continues =
-            newer.version.epoch == self.version.epoch && newer.start() == self.version.messages;
-        if !continues || newer.messages.is_empty() && !newer.version.matches(self.version) {
+        if !follows(&newer, self.version) {
             return None;
         }
         let length = self.messages.len();
@@ -176,4 +178,11 @@ impl Appended {
             None => slice,
         })
     }
+}
+
+/// Returns whether messages that were loaded after a version do follow it, or there are none.
+fn follows(newer: &Slice, version: Version) -> bool {
+    newer.version.epoch == version.epoch
+        && newer.start() == version.messages
+        && (!newer.messages.is_empty() || newer.version.matches(version))
 }

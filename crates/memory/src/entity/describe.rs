@@ -1,14 +1,11 @@
 //! Describing the entities of the turns that are not covered.
 
-use conversant_core::{BoxError, MaintainContext, Messages, Value, Version, vars};
+use conversant_core::{BoxError, MaintainContext, Messages, Value, vars};
 use serde_json::{Map, Value as Json};
 
 use super::EntityMemory;
 use crate::{
-    conversation::{
-        derived_state::{covered, is_lost},
-        turn_boundaries::turns,
-    },
+    conversation::{derived_state::is_lost, note::Covered, turn_boundaries::turns},
     facts::Rewritten,
     llm::{attempts::Attempts, entity_extractor::human_text, limits::MAX_TEXT},
     sync::lock,
@@ -35,20 +32,20 @@ impl EntityMemory {
             }
             let turns = turns(&uncovered.messages);
             let (new, tried) = attempts.next_messages(&turns, uncovered.messages.len());
-            let (messages, covers) =
-                (uncovered.messages.slice(new.clone()), covered(&uncovered, new.end));
-            match self.describe_turns(known, &messages, covers, attempts, context).await {
-                Ok(()) if attempts.succeeded() => written = Some(covers),
+            let covered = Covered::up_to(&uncovered, new.end);
+            let messages = uncovered.messages.slice(new.clone());
+            match self.describe_turns(known, &messages, covered, attempts, context).await {
+                Ok(()) if attempts.succeeded() => written = Some(covered),
                 Ok(()) => {}
                 Err(error) => {
                     if attempts.failed(error, tried, turns.len())? {
                         let session = &self.conversation.session;
-                        self.state.write(session, Value::from(""), covers).await?;
-                        written = Some(covers);
+                        self.state.write(session, Value::from(""), covered).await?;
+                        written = Some(covered);
                     }
                 }
             }
-            if written == Some(uncovered.version) {
+            if written.is_some_and(|written| written.end == uncovered.version) {
                 *lock(&self.pending) = Some(Vec::new());
                 return Ok(());
             }
@@ -60,7 +57,7 @@ impl EntityMemory {
         &self,
         mut known: Map<String, Json>,
         messages: &Messages,
-        covers: Version,
+        covered: Covered,
         attempts: &Attempts,
         context: MaintainContext<'_>,
     ) -> Result<(), BoxError> {
@@ -92,7 +89,7 @@ impl EntityMemory {
                 let after = self.writer.call_for_text(&variables, context).await?;
                 rewritten.push(Rewritten { name, before, after: after.trim().to_owned() });
             }
-            (known, names) = self.store(rewritten, covers, context.deadline).await?;
+            (known, names) = self.store(rewritten, covered, context.deadline).await?;
             if names.is_empty() {
                 break;
             }

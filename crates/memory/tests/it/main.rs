@@ -20,6 +20,7 @@ mod kept_leases;
 mod knowledge;
 mod late_changes;
 mod leases;
+mod left_branch;
 mod left_leases;
 mod list_flaws;
 mod others;
