@@ -108,6 +108,10 @@ pub(crate) struct Attempts {
     failures: usize,
     left_out: usize,
     error: Option<BoxError>,
+    /// Whether the answer before was cut off.
+    was_cut_off: bool,
+    /// The error of an answer whose beginning was kept.
+    cut_off: Option<BoxError>,
 }
 
 impl Attempts {
@@ -120,6 +124,8 @@ impl Attempts {
             failures: 0,
             left_out: 0,
             error: None,
+            was_cut_off: false,
+            cut_off: None,
         }
     }
 
@@ -173,6 +179,7 @@ impl Attempts {
     /// turns before them are left.
     pub(crate) const fn succeeded(&mut self) -> bool {
         self.has_accepted = true;
+        self.was_cut_off = false;
         self.failures = 0;
         if self.bytes < MAX_TEXT {
             (self.turns, self.bytes) = (usize::MAX, MAX_TEXT);
@@ -221,8 +228,39 @@ impl Attempts {
         Ok(true)
     }
 
-    /// Adds a warning to the result of the maintenance if turns were left out.
+    /// Notes that the model's limit has cut off the answer to an attempt with some of `count` turns.
+    /// Returns whether its beginning is to be kept: it was cut off twice, and older turns wait.
+    ///
+    /// # Errors
+    /// The error, if only the newest turn waits: the next turn tries again.
+    #[cfg(feature = "summaries")]
+    pub(crate) fn cut_off(&mut self, error: BoxError, count: usize) -> Result<bool, BoxError> {
+        if count <= 1 {
+            return Err(error);
+        }
+        if self.is_probe {
+            self.succeeded();
+            return Ok(false);
+        }
+        let is_kept = std::mem::replace(&mut self.was_cut_off, true);
+        if is_kept {
+            self.succeeded();
+            self.cut_off = Some(error);
+        }
+        Ok(is_kept)
+    }
+
+    /// Adds warnings to the result of the maintenance if turns were left out, or if the beginning
+    /// of an answer was kept.
     pub(crate) fn add_warning(self, saved: Saved) -> Saved {
+        let saved = match self.cut_off {
+            None => saved,
+            Some(error) => {
+                let what = "the memory keeps the beginning of a summary that its model's limit has \
+                            cut off; raise the model's `max_tokens`";
+                saved.with_warning(Warning::new(what, Some(error)))
+            }
+        };
         let turns = match self.left_out {
             0 => return saved,
             1 => "a turn".to_owned(),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use conversant_core::{
-    BoxError, LanguageModel, MaintainContext, ModelError, PartialReply, Prompt, PromptError, Reply,
-    RequestPurpose, Variables, clock::Instant, prompt_inputs, without_reasoning,
+    BoxError, FinishReason, LanguageModel, MaintainContext, ModelError, PartialReply, Prompt,
+    PromptError, Reply, RequestPurpose, Variables, clock::Instant, prompt_inputs,
+    without_reasoning,
 };
 
 #[cfg(feature = "entities")]
@@ -107,13 +108,27 @@ fn whole(reply: Reply) -> Result<Reply, BoxError> {
     }
 }
 
-/// Returns the text of a reply without the reasoning at its start: it would be stored, and sent
-/// with each later request.
+/// Returns the text of a reply.
 fn text_of(reply: &Reply) -> Result<String, BoxError> {
-    let text = reply.text();
-    let text = without_reasoning(&text);
-    if text.trim().is_empty() {
-        return Err("cannot use the model's answer: it is empty".into());
+    let empty = || "cannot use the model's answer: it is empty".into();
+    usable(&reply.text()).ok_or_else(empty)
+}
+
+/// Returns the beginning of an answer that the model's limit of tokens has cut off, if the error
+/// has it.
+#[cfg(feature = "summaries")]
+pub(crate) fn beginning_of(error: &BoxError) -> Option<String> {
+    match error.downcast_ref()? {
+        ModelError::Incomplete { finish_reason: FinishReason::Length, partial } => {
+            usable(partial.text.as_str())
+        }
+        _ => None,
     }
-    Ok(shortened(text, MAX_TEXT).into_owned())
+}
+
+/// Returns a text without the reasoning at its start, which would be stored, and sent with each
+/// later request. Returns `None` if nothing is left.
+fn usable(text: &str) -> Option<String> {
+    let text = without_reasoning(text);
+    (!text.trim().is_empty()).then(|| shortened(text, MAX_TEXT).into_owned())
 }

@@ -8,7 +8,7 @@ use conversant_core::{
 use super::{
     attempts::Attempts,
     limits::{MAX_TEXT, shortened_messages},
-    prompted_model::PromptedModel,
+    prompted_model::{PromptedModel, beginning_of},
     static_prompt::Piece::{self, Text, Variable},
 };
 use crate::{conversation::turn_boundaries::turns, trim::truncate::MARK};
@@ -44,6 +44,9 @@ impl Summarizer {
     /// most [`MAX_TEXT`] bytes, and at least one, whose longest texts are cut. Returns the summary
     /// and the number of messages that it covers now, or `None` if they have to be tried again.
     ///
+    /// A summary that the model's limit of tokens has cut off is asked for again. If it was cut off
+    /// again, its beginning is kept, with a mark, so that the summary does not end there for good.
+    ///
     /// There is more text only where a conversation is older than its summary, or where the model
     /// failed for many turns.
     pub(crate) async fn extend(
@@ -63,7 +66,12 @@ impl Summarizer {
         };
         let extended = match self.0.call_for_text(&variables, context).await {
             Ok(extended) => attempts.succeeded().then_some(extended),
-            Err(error) => attempts.failed(error, tried, turns.len())?.then(|| with_gap(summary)),
+            Err(error) => match beginning_of(&error) {
+                Some(beginning) => {
+                    attempts.cut_off(error, turns.len())?.then(|| with_mark(beginning))
+                }
+                None => attempts.failed(error, tried, turns.len())?.then(|| with_gap(summary)),
+            },
         };
         Ok(extended.map(|extended| (extended, new.end)))
     }
@@ -77,6 +85,11 @@ fn count_fitting(messages: &Messages) -> usize {
         bytes <= MAX_TEXT
     });
     fits.count()
+}
+
+/// Returns a summary whose end is missing.
+fn with_mark(summary: String) -> String {
+    if summary.ends_with(MARK) { summary } else { summary + MARK }
 }
 
 /// Returns a summary that covers messages which it does not contain.
