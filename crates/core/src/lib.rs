@@ -82,12 +82,16 @@ mod vector_store;
 mod version;
 mod withheld;
 mod written_reasoning;
+#[cfg(feature = "yaml")]
+mod yaml;
 
 #[doc(hidden)]
 pub use self::{fnv1a::fnv1a, panic_payload::drop_payload};
 pub use async_trait::async_trait;
 pub use futures_core::Stream;
 
+#[cfg(feature = "yaml")]
+pub use self::yaml::from_yaml;
 pub use self::{
     box_error::BoxError,
     content::{Content, Part, PartKind},

@@ -19,10 +19,6 @@ use crate::{
     chat::ChatPromptTemplate, few_shot::FewShotPromptTemplate, prompt_template::PromptTemplate,
 };
 
-/// The most that aliases of YAML expand to: scalars, and starts and ends of mappings and lists.
-#[cfg(feature = "load")]
-const MAX_ALIASED: usize = 20_000;
-
 impl LoadedPrompt {
     /// Reads a prompt from JSON.
     ///
@@ -33,18 +29,14 @@ impl LoadedPrompt {
         Self::from_value(serde_json::from_str(text).map_err(LoadError::Json)?)
     }
 
-    /// Reads a prompt from YAML. Aliases that expand to more than 20,000 parts (scalars, and starts
-    /// and ends of mappings and lists) are refused.
+    /// Reads a prompt from YAML, as [`from_yaml`](conversant_core::from_yaml) reads it.
     ///
     /// # Errors
     ///
     /// [`LoadError`], if the text is not YAML, or not a known prompt.
     #[cfg(feature = "load")]
     pub fn from_yaml(text: &str) -> Result<Self, LoadError> {
-        let alias_limits = serde_saphyr::alias_limits! { max_total_replayed_events: MAX_ALIASED };
-        let options = serde_saphyr::options! { alias_limits: alias_limits };
-        let value = serde_saphyr::from_str_with_options(text, options);
-        Self::from_value(value.map_err(|error| LoadError::Yaml(Box::new(error)))?)
+        Self::from_value(conversant_core::from_yaml(text).map_err(LoadError::Yaml)?)
     }
 
     /// Reads a prompt from a JSON value.

@@ -1,15 +1,14 @@
 //! YAML in an answer: in a fenced block, or bare.
 
-use conversant_core::{OutputParser, ParseError, Value, without_reasoning};
-use serde_json::Value as Json;
+use conversant_core::{OutputParser, ParseError, Value, from_yaml, without_reasoning};
 
 use super::characters::is_space;
 
 /// Reads a YAML mapping or list in an answer: the first fenced block, or else the answer itself,
 /// without [reasoning](crate::without_reasoning) at its start.
 ///
-/// The notation is YAML 1.2, so `yes` is a text. Aliases that expand to more than 20,000 parts
-/// (scalars, and starts and ends of mappings and lists) are refused.
+/// It is read by [`from_yaml`], so that `yes` is a text, and aliases that expand to more than 20,000
+/// parts are refused.
 ///
 /// LangChain 0.1.20 `langchain/output_parsers/yaml.py::YamlOutputParser.parse`; for an answer of a
 /// type, as there, see [`TypedParser`](crate::TypedParser).
@@ -31,7 +30,7 @@ pub struct YamlParser;
 impl OutputParser for YamlParser {
     fn parse(&self, text: &str) -> Result<Value, ParseError> {
         let yaml = yaml(text);
-        let value = read(yaml).map_err(|fault| {
+        let value = from_yaml(yaml).map_err(|fault| {
             ParseError::without_source(text, "it is not YAML").with_detail(fault.to_string())
         })?;
         if value.is_array() || value.is_object() {
@@ -43,15 +42,6 @@ impl OutputParser for YamlParser {
     fn format_instructions(&self) -> Option<&str> {
         Some("Answer with YAML alone, in a fenced block (```yaml).")
     }
-}
-
-/// The most that aliases expand to: scalars, and starts and ends of mappings and lists. A short
-/// text can repeat a part of it a million times.
-const MAX_ALIASED: usize = 20_000;
-
-fn read(yaml: &str) -> Result<Json, serde_saphyr::Error> {
-    let alias_limits = serde_saphyr::alias_limits! { max_total_replayed_events: MAX_ALIASED };
-    serde_saphyr::from_str_with_options(yaml, serde_saphyr::options! { alias_limits: alias_limits })
 }
 
 /// Returns the first fenced block that begins a line, or the whole answer.

@@ -26,3 +26,5 @@ mod turns;
 mod values;
 mod vectors;
 mod withheld;
+#[cfg(feature = "yaml")]
+mod yaml;
