@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use conversant_core::{
     BoxError, Collection, Document, HistoryError, LoadContext, Loaded, Match, Memory, MemoryError,
-    Message, Messages, Range, Saved, Scope, SessionId, Ticket, Turn, Value, VectorStore,
+    Message, Messages, Range, Saved, Scope, SessionId, Slice, Ticket, Turn, Value, VectorStore,
     VectorStoreError, Version, Warning, vars,
 };
 use serde_json::Value as Json;
@@ -31,6 +31,9 @@ use crate::{
 
 /// The note with the version up to which a session's turns are in its collection.
 const SESSION_NOTE: &str = "vector_store_session";
+
+/// The number of times that turns are added, if the conversation is moved meanwhile.
+const MAX_MOVES: usize = 3;
 
 /// The number of documents that are listed at once.
 const PAGE: usize = 256;
@@ -181,26 +184,51 @@ impl VectorStoreMemory {
         attempts: &mut Attempts,
     ) -> Result<Version, BoxError> {
         let session = &self.conversation.session;
-        let Derived { body, uncovered } = self.state.read(session).await?;
-        let covers = uncovered.version;
-        if !uncovered.messages.is_empty() {
-            let turns = turns(&uncovered.messages);
-            let document = |turn: &Indices<usize>| {
-                let first = Version::new(covers.epoch, uncovered.start() + turn.start as u64);
-                self.document(first, &uncovered.messages.slice(turn.clone()))
-            };
-            let documents: Vec<_> = turns.iter().map(document).collect();
-            self.add(&documents, attempts).await?;
-            // In a collection that sessions share, all documents are listed to find them. So a
-            // session with one turn is taken for a new one.
-            let may_have_others = has_others || self.scope == Scope::Session || documents.len() > 1;
-            if body.is_none() && may_have_others {
-                let added = documents.iter().map(|document| document.id.as_str()).collect();
-                self.remove_own(&added).await?;
+        let mut uncovered = self.state.read(session).await?.uncovered;
+        for attempt in 1.. {
+            let covers = uncovered.version;
+            if uncovered.messages.is_empty() {
+                return Ok(covers);
             }
-            self.state.write(session, Value::from(""), Covered::all(covers)).await?;
+            self.add_uncovered(&uncovered, has_others || attempt > 1, attempts).await?;
+            if session.has(covers).await? {
+                self.state.write(session, Value::from(""), Covered::all(covers)).await?;
+                return Ok(covers);
+            }
+            // The conversation was moved to another branch meanwhile. Turns of the one that was
+            // left may have replaced its own: all are added again.
+            let nothing = Covered::all(Version::new(covers.epoch, 0));
+            self.state.write(session, Value::from(""), nothing).await?;
+            if attempt == MAX_MOVES {
+                break;
+            }
+            uncovered = self.state.read(session).await?.uncovered;
         }
-        Ok(covers)
+        Err("the conversation was moved to another branch each time its turns were added".into())
+    }
+
+    async fn add_uncovered(
+        &self,
+        uncovered: &Slice,
+        has_others: bool,
+        attempts: &mut Attempts,
+    ) -> Result<(), BoxError> {
+        let epoch = uncovered.version.epoch;
+        let turns = turns(&uncovered.messages);
+        let document = |turn: &Indices<usize>| {
+            let first = Version::new(epoch, uncovered.start() + turn.start as u64);
+            self.document(first, &uncovered.messages.slice(turn.clone()))
+        };
+        let documents: Vec<_> = turns.iter().map(document).collect();
+        self.add(&documents, attempts).await?;
+        // In a collection that sessions share, all documents are listed to find them. So a session
+        // with one turn is taken for a new one.
+        let may_have_others = has_others || self.scope == Scope::Session || documents.len() > 1;
+        if uncovered.start() == 0 && may_have_others {
+            let added = documents.iter().map(|document| document.id.as_str()).collect();
+            self.remove_own(&added).await?;
+        }
+        Ok(())
     }
 
     /// Adds documents, except those that the embedding model does not accept. Of one that is too
@@ -256,7 +284,8 @@ impl VectorStoreMemory {
     async fn search_conversation(&self, input: &str) -> Result<(Vec<Match>, Version), BoxError> {
         let Derived { body, uncovered } = self.state.read(&self.conversation.session).await?;
         // The history has the note only if the turns that it covers are in the conversation.
-        let mut covers = body.map(|_| Version::new(uncovered.version.epoch, uncovered.start()));
+        let end = Version::new(uncovered.version.epoch, uncovered.start());
+        let mut covers = body.filter(|_| end.messages > 0).map(|_| end);
         let mut found = self.search(input).await?;
         let is_own = |found: &Match| self.is_own_turn(&found.document);
         if covers.is_none() && found.iter().any(is_own) {

@@ -1,8 +1,11 @@
 //! The turns in a vector store of a conversation that moves between branches.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use conversant_core::{
@@ -140,4 +143,69 @@ fn nothing_of_another_branch_is_shown_if_the_turns_cannot_be_added() {
         embeddings.is_failing.store(false, Ordering::Relaxed);
         assert_eq!(shown(&memory).await, "hello");
     });
+}
+
+/// Embeds, and lets something happen before it returns for the first time.
+#[derive(Default)]
+struct Interrupted {
+    then: Mutex<Option<BoxFuture<'static>>>,
+}
+
+type BoxFuture<'f> = Pin<Box<dyn Future<Output = ()> + Send + 'f>>;
+
+#[async_trait]
+impl Embeddings for Interrupted {
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let then = self.then.lock().unwrap().take();
+        if let Some(then) = then {
+            then.await;
+        }
+        Ok(vec![vec![1.0]; texts.len()])
+    }
+}
+
+/// The first question is edited while turns are embedded, and the new ones are embedded first.
+#[test]
+fn turns_that_are_taken_back_while_they_are_added_replace_no_others() {
+    for scope in scopes() {
+        for is_longer in [false, true] {
+            let embeddings = Arc::new(Interrupted::default());
+            let store = Arc::new(InMemoryVectorStore::new(Arc::clone(&embeddings)));
+            let history = InMemoryHistory::new();
+            let make = || {
+                let memory = VectorStoreMemory::new(Arc::clone(&store)).with_k(9);
+                let memory = memory.with_history(history.clone(), session("s"));
+                memory.with_scope(scope.clone()).with_return_messages(true)
+            };
+            let (memory, other) = (make(), make());
+            let old = if is_longer { 5 } else { 2 };
+            block_on(async {
+                for number in 0..old {
+                    let turn = Turn::exchange(format!("old {number}"), "ok");
+                    history.append(&session("s"), &turn, Expect::Any).await.unwrap();
+                }
+                let edited = history.clone();
+                let edit = async move {
+                    let view = edited.at(Point::Start).unwrap();
+                    for number in 0..3 {
+                        let turn = Turn::exchange(format!("new {number}"), "ok");
+                        view.append(&session("s"), &turn, Expect::Any).await.unwrap();
+                    }
+                    other.maintain().await.unwrap();
+                };
+                *embeddings.then.lock().unwrap() = Some(Box::pin(edit));
+                let warnings = memory.maintain().await.unwrap().warnings;
+                assert!(warnings.is_empty(), "{warnings:?}");
+                for memory in [&memory, &make()] {
+                    let mut questions: Vec<_> =
+                        shown(memory).await.split(", ").map(str::to_owned).collect();
+                    questions.sort();
+                    assert_eq!(questions, ["new 0", "new 1", "new 2"], "{scope:?} {is_longer}");
+                }
+                let id = say(&memory, "new 3").await;
+                assert!(shown(&memory).await.contains("new 3"), "{id}");
+                assert!(!shown(&memory).await.contains("old"), "{scope:?} {is_longer}");
+            });
+        }
+    }
 }
