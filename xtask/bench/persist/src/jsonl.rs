@@ -91,15 +91,40 @@ pub(crate) fn append(effort: Effort) -> Result<Vec<Measured>, BoxError> {
 /// The same, where the hand-written append blocks another thread, as an asynchronous program needs
 /// it.
 pub(crate) fn append_async(effort: Effort) -> Result<Vec<Measured>, BoxError> {
-    appends(effort, |runtime, lines, calls| {
-        runtime.block_on(async {
+    appends(effort, on_a_thread)
+}
+
+/// The two hand-written appends: on another thread, and blocking the caller.
+pub(crate) fn append_by_hand(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    let calls = effort.calls() / 4;
+    let stores = Stores::of(TURNS)?;
+    let group = |rounds| {
+        let lines = Arc::new(stores.lines()?);
+        let on_a_thread = || {
+            let running = Running::start();
+            on_a_thread(&stores.runtime, &lines, calls)?;
+            Ok(running.stop(calls).cpu / 1e3)
+        };
+        let blocking = || {
+            let running = Running::start();
             for number in 0..calls {
-                let (lines, turn) = (Arc::clone(lines), NewTurn::of(number)?);
-                let append = move || lines.append((TURNS + number) as u64, &turn);
-                tokio::task::spawn_blocking(append).await??;
+                lines.append((TURNS + number) as u64, &NewTurn::of(number)?)?;
             }
-            Ok(())
-        })
+            Ok(running.stop(calls).cpu / 1e3)
+        };
+        Measured::in_turns(TURNS, "us CPU", rounds, on_a_thread, blocking)
+    };
+    Ok(vec![Measured::in_groups(effort, group)?.by_hand_alone()])
+}
+
+fn on_a_thread(runtime: &Runtime, lines: &Arc<Lines>, calls: usize) -> Result<(), BoxError> {
+    runtime.block_on(async {
+        for number in 0..calls {
+            let (lines, turn) = (Arc::clone(lines), NewTurn::of(number)?);
+            let append = move || lines.append((TURNS + number) as u64, &turn);
+            tokio::task::spawn_blocking(append).await??;
+        }
+        Ok(())
     })
 }
 
@@ -210,10 +235,12 @@ fn microseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
+/// The sessions that are loaded in turn: more than are cached, and fewer.
+const SESSIONS: usize = 320;
+const FEW: usize = 64;
+
 /// A load with more sessions in turn than are cached, over one with fewer.
 pub(crate) fn many(effort: Effort) -> Result<Vec<Measured>, BoxError> {
-    const SESSIONS: usize = 320;
-    const FEW: usize = 64;
     let folder = tempfile::tempdir()?;
     let runtime = runtime()?;
     let history = JsonlHistory::open(folder.path())?;
@@ -231,4 +258,35 @@ pub(crate) fn many(effort: Effort) -> Result<Vec<Measured>, BoxError> {
         ratios.push(of(&sessions)? / of(sessions.get(..FEW).unwrap_or_default())?);
     }
     Ok(vec![Measured::alone(SESSIONS, "times", ratios)])
+}
+
+/// The same with the hand-written store, which caches nothing and has each file open.
+pub(crate) fn many_by_hand(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    let folder = tempfile::tempdir()?;
+    let mut files = Vec::with_capacity(SESSIONS);
+    for number in 0..SESSIONS {
+        let mut lines = Lines::open(folder.path(), session(number)?.as_str())?;
+        lines.fill(TURNS)?;
+        files.push(lines);
+    }
+    let of = |files: &mut [Lines]| {
+        let each = |files: &mut [Lines], calls: usize| {
+            let running = Running::start();
+            let count = files.len();
+            for call in 0..calls {
+                if let Some(lines) = files.get_mut(call % count) {
+                    std::hint::black_box(lines.load(WINDOW)?);
+                }
+            }
+            Ok::<_, BoxError>(running.stop(calls).cpu / 1e3)
+        };
+        let count = files.len();
+        each(files, count)?;
+        each(files, SESSIONS)
+    };
+    let mut ratios = Vec::new();
+    for _ in 0..effort.long_rounds() {
+        ratios.push(of(&mut files)? / of(files.get_mut(..FEW).unwrap_or_default())?);
+    }
+    Ok(vec![Measured::alone(SESSIONS, "times", ratios).by_hand_alone()])
 }

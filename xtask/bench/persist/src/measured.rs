@@ -71,7 +71,12 @@ pub(crate) struct Measured {
     floor: Vec<f64>,
     /// Whether the value of a side is the median of its samples, and not their mean.
     is_median: bool,
+    /// Whose work the first side is.
+    system: &'static str,
 }
+
+/// The name of our side.
+const OURS: &str = "conversant";
 
 /// A line of `--json`.
 #[derive(Serialize)]
@@ -113,6 +118,7 @@ impl Measured {
             ours: Vec::new(),
             floor: Vec::new(),
             is_median: false,
+            system: OURS,
         });
         for round in 0..rounds {
             let (own, other) = if round % 2 == 0 {
@@ -155,12 +161,17 @@ impl Measured {
 
     /// A row without another side.
     pub(crate) const fn alone(n: usize, unit: &'static str, ours: Vec<f64>) -> Self {
-        Self { n, unit, ours, floor: Vec::new(), is_median: false }
+        Self { n, unit, ours, floor: Vec::new(), is_median: false, system: OURS }
     }
 
     /// Takes the median of the samples: for times, to which a wait for another process adds.
     pub(crate) fn by_median(self) -> Self {
         Self { is_median: true, ..self }
+    }
+
+    /// Marks a row in which both sides are hand-written. It shows what no store can be ahead of.
+    pub(crate) fn by_hand_alone(self) -> Self {
+        Self { system: "by hand", ..self }
     }
 
     fn value(&self, samples: &[f64]) -> Option<f64> {
@@ -173,7 +184,7 @@ impl Measured {
     }
 
     pub(crate) fn json(&self, work: &str) -> Result<String, BoxError> {
-        let line = Json { work, n: self.n, system: "conversant", ratio: self.ratio() };
+        let line = Json { work, n: self.n, system: self.system, ratio: self.ratio() };
         Ok(serde_json::to_string(&line)?)
     }
 
