@@ -41,6 +41,9 @@ use crate::{
 /// - Once polled, `append` may take effect although its future is dropped. It is settled before any
 ///   later operation on that session is served, so the store owns the commit, not the future.
 /// - Turns are ordered by their appends, never by time.
+/// - A turn without messages is not stored. Its `append` checks what it expects, as any other, and
+///   returns the version of the session: it begins no session, and is neither among the turns nor a
+///   point.
 /// - Operations on one session have a total order. Sessions do not wait for each other.
 /// - `clear` starts a new epoch. An append that expects the old one fails with
 ///   [`HistoryError::Stale`].
@@ -164,8 +167,9 @@ pub trait ChatHistory: Send + Sync {
         Err(HistoryError::Unsupported { what: "turns" })
     }
 
-    /// Lists at most `limit` sessions that have been written, in byte order, after a session if one
-    /// is given. Unsupported by default.
+    /// Lists at most `limit` sessions, in byte order, after a session if one is given: those that
+    /// have turns, on any branch, a title or labels. A session that has notes alone, such as that
+    /// of the facts of a user or a group, is not listed. Unsupported by default.
     ///
     /// # Errors
     /// Those of [every operation](Self#errors).

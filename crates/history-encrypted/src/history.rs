@@ -140,10 +140,10 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        if turn.messages().is_empty() {
-            return Err(HistoryError::Unsupported { what: "turns without messages" });
-        }
         let stored = self.codec.session(session)?;
+        if turn.messages().is_empty() {
+            return self.inner.append(&stored, turn, expect).await;
+        }
         let settle = |outcome| repeated(self, session, &self.inner, &stored, turn, outcome);
         let mut at = match expect.version() {
             Some(version) => version,

@@ -44,7 +44,8 @@ impl ChatHistory for JsonlHistory {
         self.turns_at(session, None, range).await
     }
 
-    /// Lists the sessions. It reads the first line of each file. One that is damaged is an error.
+    /// Lists the sessions. It reads the first line of each file and the begin of the second, and a
+    /// file that begins with notes as a whole. One that is damaged is an error.
     async fn sessions(
         &self,
         after: Option<&SessionId>,

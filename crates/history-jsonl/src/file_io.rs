@@ -2,12 +2,15 @@
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
-    io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom},
+    io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
 /// The bytes that nearly every first line has at most.
 const START_BYTES: usize = 1024;
+
+/// The bytes at the begin of a line that show what it has.
+const LINE_BEGIN_BYTES: usize = 96;
 
 /// The number of last bytes of a line that are compared. They contain its checksum.
 pub(crate) const LAST_BYTES: usize = 64;
@@ -116,6 +119,14 @@ pub(crate) fn first_line(file: &File) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     reader.read_until(b'\n', &mut line)?;
     Ok(line)
+}
+
+/// Reads the begin of the line at an offset, as far as the file has it.
+pub(crate) fn begin_at(file: &File, offset: u64) -> io::Result<Vec<u8>> {
+    let mut begin = Vec::new();
+    let mut reader = reader_at(file, offset, LINE_BEGIN_BYTES)?;
+    reader.by_ref().take(LINE_BEGIN_BYTES as u64).read_to_end(&mut begin)?;
+    Ok(begin)
 }
 
 /// Returns a reader of the file from an offset on.

@@ -17,7 +17,7 @@ use crate::{
     cache::{Cache, TornTail},
     conversation::Conversation,
     error::in_file,
-    list::{self, Failed, Listed},
+    list::{self, Failed, Listed, Wanted},
     lock::{self, LockMode, SessionLock},
     log_record,
     page_cache::Source,
@@ -134,9 +134,10 @@ impl JsonlHistory {
         mut failed: Failed,
     ) -> Result<(Vec<SessionId>, Failed), HistoryError> {
         let (folder, after) = (self.folder().to_owned(), after.cloned());
-        let ttl = self.store.settings.time_to_live;
+        let (ttl, cache) = (self.store.settings.time_to_live, Arc::clone(&self.store.cache));
         let list = move || {
-            list::sessions(&folder, after.as_ref(), limit, ttl, expired, &mut failed)
+            let wanted = if expired { Wanted::Expired } else { Wanted::Listed(&cache.summaries) };
+            list::sessions(&folder, after.as_ref(), limit, ttl, &wanted, &mut failed)
                 .map(|sessions| (sessions, failed))
         };
         self.store.executor.run(list).await
@@ -410,6 +411,12 @@ impl BranchedHistory for JsonlHistory {
     ) -> Result<Version, HistoryError> {
         log_record::check(turn.messages().iter(), self.store.settings.max_message_bytes)?;
         let turn = turn.clone();
+        if turn.messages().is_empty() {
+            let append = move |conversation: &Conversation<'_>| {
+                conversation.append_nothing(point, &turn, expect)
+            };
+            return self.read(session, append).await;
+        }
         self.write(session, move |conversation| conversation.append(point, &turn, expect)).await
     }
 

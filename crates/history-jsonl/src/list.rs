@@ -16,6 +16,7 @@ use crate::{
     open_file::OpenFile,
     paths::SessionPaths,
     summaries::Summaries,
+    turn_line,
 };
 
 /// Calls a function with the path of each session's file that has expired, or has not. A file with
@@ -85,25 +86,56 @@ impl Failed {
     }
 }
 
-/// Lists the sessions that have expired, or have not, in order.
+/// The sessions that are wanted.
+pub(crate) enum Wanted<'w> {
+    /// Those that have turns, a title or labels, and have not expired.
+    Listed(&'w Summaries),
+    Expired,
+}
+
+/// Lists the wanted sessions, in order.
 pub(crate) fn sessions(
     folder: &Path,
     after: Option<&SessionId>,
     limit: usize,
     time_to_live: Option<Duration>,
-    expired: bool,
+    wanted: &Wanted<'_>,
     failed: &mut Failed,
 ) -> Result<Vec<SessionId>, HistoryError> {
     let mut sessions = Vec::new();
+    let expired = matches!(wanted, Wanted::Expired);
     each_file(folder, time_to_live, expired, failed, |path, file| {
-        let header = Header::read(&file_io::first_line(file).map_err(io_error)?)?;
-        let found = header.session.filter(|session| after.is_none_or(|after| session > after));
-        sessions.extend(found.filter(|session| SessionPaths::is_name_of(path, session)));
+        let line = file_io::first_line(file).map_err(io_error)?;
+        let header = Header::read(&line)?;
+        let found = header.session.as_ref().filter(|id| after.is_none_or(|after| *id > after));
+        let Some(session) = found.filter(|session| SessionPaths::is_name_of(path, session)) else {
+            return Ok(());
+        };
+        let is_wanted = match wanted {
+            Wanted::Listed(summaries) => {
+                begins_with_turns(file, &header, line.len())?
+                    || summaries.of(path, file)?.info().is_some()
+            }
+            Wanted::Expired => true,
+        };
+        if is_wanted {
+            sessions.push(session.clone());
+        }
         Ok(())
     })?;
     sessions.sort();
     sessions.truncate(limit);
     Ok(sessions)
+}
+
+/// Returns whether the second line of a file is that of a turn, or the turns before it are shared.
+/// Other files are read whole: that of the facts of a user has notes alone.
+fn begins_with_turns(file: &File, header: &Header, second: usize) -> Result<bool, HistoryError> {
+    if header.base.is_some() {
+        return Ok(true);
+    }
+    let begin = file_io::begin_at(file, second as u64).map_err(io_error)?;
+    Ok(turn_line::begins(&begin))
 }
 
 /// The folder whose sessions a list shows.

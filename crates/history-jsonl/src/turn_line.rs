@@ -25,9 +25,7 @@ pub(crate) fn turn(line: &[u8]) -> serde_json::Result<Turn> {
 /// Decodes the line of a turn that follows the tip, if its fields are in their order.
 fn ordered(line: &[u8]) -> Option<Line<Turn>> {
     let (number, rest) = number(line.strip_prefix(b"{\"line\":")?)?;
-    let (_, rest) = self::number(rest.strip_prefix(b",\"bytes\":")?)?;
-    let rest = rest.strip_prefix(b",\"bytes_sum\":\"")?.get(8..)?;
-    let (first, rest) = self::number(rest.strip_prefix(b"\",\"first\":")?)?;
+    let (first, rest) = self::number(after_length(rest)?.strip_prefix(b"\"first\":")?)?;
     let rest = rest.strip_prefix(b",\"turn\":{\"id\":\"")?;
     let (id, rest) = rest.split_at_checked(36)?;
     let id: TurnId = str::from_utf8(id).ok()?.parse().ok()?;
@@ -50,6 +48,20 @@ fn ordered(line: &[u8]) -> Option<Line<Turn>> {
     let turn = Turn::identified(id, messages).with_incomplete(incomplete);
     let turn = base.into_iter().fold(turn, Turn::with_base);
     Some(Line::of_turn(number, first, turn))
+}
+
+/// Returns whether a line that begins with these bytes is that of a turn.
+pub(crate) fn begins(line: &[u8]) -> bool {
+    let Some((_, rest)) = line.strip_prefix(b"{\"line\":").and_then(number) else { return false };
+    // Lines of older versions have neither their length nor the number of a message.
+    rest.starts_with(b",\"turn\":{")
+        || after_length(rest).is_some_and(|rest| rest.starts_with(b"\"first\":"))
+}
+
+/// Returns what follows the length of a line. `rest` follows its number.
+fn after_length(rest: &[u8]) -> Option<&[u8]> {
+    let (_, rest) = number(rest.strip_prefix(b",\"bytes\":")?)?;
+    rest.strip_prefix(b",\"bytes_sum\":\"")?.get(8..)?.strip_prefix(b"\",")
 }
 
 /// Reads the number at the start of a text.

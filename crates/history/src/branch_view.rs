@@ -123,7 +123,10 @@ impl<H: BranchedHistory> ChatHistory for HistoryAt<H> {
         expect: Expect,
     ) -> Result<Version, HistoryError> {
         let version = self.history.append_at(session, self.point(), turn, expect).await?;
-        self.move_to(Point::After(turn.id()));
+        // Without messages, it is not stored.
+        if !turn.messages().is_empty() {
+            self.move_to(Point::After(turn.id()));
+        }
         Ok(version)
     }
 

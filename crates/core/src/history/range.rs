@@ -15,7 +15,8 @@ pub enum Range {
     /// The last messages whose stored JSON has at most this many bytes together, each whole.
     LastBytes(u64),
     /// The messages after a version. If the version does not belong to the stored conversation,
-    /// because its epoch or its [`tip`](Version::tip) differs, all messages.
+    /// because its epoch or its [`tip`](Version::tip) differs, all messages. Without a tip, it may
+    /// be past the end: there is nothing after it then.
     After(Version),
 }
 

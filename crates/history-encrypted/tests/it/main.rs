@@ -38,7 +38,7 @@ conversant_harness::tests! {
     sizes {
         what_is_checked_can_be_appended,
         a_message_grows_as_is_documented,
-        a_turn_without_messages_is_refused,
+        a_turn_without_messages_is_not_stored,
         a_range_of_bytes_is_exact,
         two_writers_have_one_order,
     }

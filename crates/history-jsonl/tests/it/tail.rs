@@ -3,7 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Message, Messages, Note, Point, Range, Slice, Turn, Version,
+    ChatHistory, Expect, HistoryError, Message, Messages, Note, Point, Range, Slice, Turn, TurnId,
+    Version,
 };
 use conversant_history_jsonl::JsonlHistory;
 use conversant_testkit::block_on;
@@ -11,25 +12,62 @@ use proptest::prelude::*;
 
 use crate::support::{Folder, append, append_at, load, session};
 
-/// A file of 500 KB: turns of several lengths, some without messages, and notes.
+/// A file of 500 KB: turns of several lengths, some without messages, as earlier versions stored
+/// them, and notes.
 static FILE: LazyLock<(Vec<u8>, Vec<Version>)> = LazyLock::new(|| {
     let folder = Folder::new();
     let history = folder.open();
     let mut versions = Vec::new();
+    let mut empty = Vec::new();
     for number in 0..400_usize {
         let messages = (0..[2, 1, 0, 5, 2][number % 5]).map(|index| {
             Message::human(format!("{number}.{index} {}", "x".repeat(300 * (number % 4))))
         });
         let turn = Turn::new(messages.collect::<Vec<_>>());
         let version = append(&history, "a", &turn).unwrap();
+        if turn.messages().is_empty() {
+            let lines = folder.read("a").iter().filter(|byte| **byte == b'\n').count();
+            empty.push((lines, version, turn.id()));
+        }
         versions.push(version);
         if number % 7 == 0 {
             let note = Note::new("met", version);
             block_on(history.put_note(&session("a"), "summary", &note)).unwrap();
         }
     }
-    (folder.read("a"), versions)
+    let mut lines = with_empty_turns(&String::from_utf8(folder.read("a")).unwrap(), &empty);
+    lines.push('\n');
+    (lines.into_bytes(), versions)
 });
+
+/// Adds turns without messages to a file, each after as many lines, as earlier versions wrote them.
+fn with_empty_turns(file: &str, empty: &[(usize, Version, TurnId)]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut add = |content: &str| {
+        let bytes = content.len() + ",\"sum\":\"00000000\"}\n".len();
+        let sized = format!("{{\"line\":{},\"bytes\":{bytes}", lines.len());
+        let sum = crc32fast::hash(sized.as_bytes());
+        let line = format!("{sized},\"bytes_sum\":\"{sum:08x}\",{content}");
+        let sum = crc32fast::hash(line.as_bytes());
+        lines.push(format!("{line},\"sum\":\"{sum:08x}\"}}"));
+    };
+    let (header, rest) = file.split_once('\n').unwrap();
+    add("");
+    for (number, line) in (1..).zip(rest.lines()) {
+        for (_, version, id) in empty.iter().filter(|(lines, ..)| *lines == number) {
+            add(&format!(
+                "\"first\":{},\"turn\":{{\"id\":\"{id}\",\"messages\":[],\
+                 \"incomplete\":false,\"base\":null}}",
+                version.messages
+            ));
+        }
+        let content = line.split_once("\"bytes_sum\":\"").unwrap().1;
+        let (_, content) = content.split_once("\",").unwrap();
+        add(content.rsplit_once(",\"sum\"").unwrap().0);
+    }
+    header.clone_into(&mut lines[0]);
+    lines.join("\n")
+}
 
 /// Loads a range with a store that has no index.
 fn cold(folder: &Folder, range: Range) -> Slice {
@@ -135,7 +173,10 @@ fn grow(history: &JsonlHistory, operations: &[(u8, prop::sample::Index)]) -> Vec
             }
             _ => append(history, "a", &turn).unwrap(),
         };
-        turns.push(turn);
+        // A turn without messages is not stored.
+        if *kind != 4 {
+            turns.push(turn);
+        }
     }
     turns
 }

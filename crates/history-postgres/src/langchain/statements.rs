@@ -125,7 +125,7 @@ impl Operation for Write {
             }
         }
         if self.rows.is_empty() {
-            return Ok(current);
+            return Ok(current.with_tip(self.tip(&*transaction, current.messages).await?));
         }
         let write = format!(
             "INSERT INTO {table} (session_id, message) SELECT $1, row::{} \

@@ -18,7 +18,8 @@ use crate::{
 };
 
 const NAMES: &str = "SELECT id FROM conversant_sessions \
-    WHERE id > $1 AND (messages > 0 OR branch IS NOT NULL) \
+    WHERE id > $1 \
+    AND (messages > 0 OR branch IS NOT NULL OR title IS NOT NULL OR labels <> '{}') \
     AND coalesce(expires > clock_timestamp(), true) ORDER BY id LIMIT $2";
 
 /// The columns of a [`SessionInfo`].

@@ -45,6 +45,14 @@ fn count(connection: &Connection, session: &Session) -> Result<usize, HistoryErr
         .map_err(sqlite_error)
 }
 
+/// Returns whether a session has a title or labels.
+pub(super) fn is_any(connection: &Connection, session: &Session) -> Result<bool, HistoryError> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM labels WHERE session = ?1)")
+        .and_then(|mut select| select.query_row([session.key], |row| row.get(0)))
+        .map_err(sqlite_error)
+}
+
 /// Removes a label, if it is set.
 pub(super) fn remove(
     connection: &Connection,

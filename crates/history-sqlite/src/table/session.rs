@@ -269,7 +269,8 @@ fn empty(connection: &Connection, session: &Session) -> Result<bool, HistoryErro
     branch::remove(connection, session)
 }
 
-/// Lists at most `limit` sessions, in order, after a session if one is given.
+/// Lists at most `limit` sessions that have turns, a title or labels, in order, after a session if
+/// one is given.
 pub(crate) fn list(
     connection: &Connection,
     after: Option<&SessionId>,
@@ -278,7 +279,10 @@ pub(crate) fn list(
 ) -> Result<Vec<SessionId>, HistoryError> {
     // An id is never empty.
     let after = after.map_or("", SessionId::as_str);
-    scan(connection, after, limit, |session| !session.is_expired(time_to_live))
+    scan(connection, after, limit, |session| {
+        let is_listed = session.has_turns() || label::is_any(connection, session)?;
+        Ok(is_listed && !session.is_expired(time_to_live))
+    })
 }
 
 /// Removes at most `limit` expired sessions, and returns the number of them.
@@ -287,7 +291,7 @@ pub(crate) fn sweep(
     limit: usize,
     time_to_live: Option<i64>,
 ) -> Result<usize, HistoryError> {
-    let expired = scan(connection, "", limit, |session| session.is_expired(time_to_live))?;
+    let expired = scan(connection, "", limit, |session| Ok(session.is_expired(time_to_live)))?;
     for id in &expired {
         delete(connection, id, time_to_live)?;
     }
@@ -298,7 +302,7 @@ fn scan(
     connection: &Connection,
     after: &str,
     limit: usize,
-    wanted: impl Fn(&Session) -> bool,
+    wanted: impl Fn(&Session) -> Result<bool, HistoryError>,
 ) -> Result<Vec<SessionId>, HistoryError> {
     let select =
         concat!("SELECT ", session_columns!(), ", id FROM sessions WHERE id > ?1 ORDER BY id");
@@ -308,7 +312,7 @@ fn scan(
     while sessions.len() < limit {
         let Some(row) = rows.next().map_err(sqlite_error)? else { break };
         let name: String = row.get(COLUMNS).map_err(sqlite_error)?;
-        if wanted(&Session::read(row, &name)?) {
+        if wanted(&Session::read(row, &name)?)? {
             let id = SessionId::from_stored(name)
                 .map_err(|error| corrupt("invalid session id", error))?;
             sessions.push(id);

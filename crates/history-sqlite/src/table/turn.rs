@@ -112,6 +112,7 @@ pub(crate) fn append(
         Some(_) => session::find_whole(connection, id, time_to_live)?,
     };
     if let (Some(mut session), None) = (found.session, point)
+        && turn.count > 0
         && can_follow(&session, expect)
     {
         let header = turn.header(&session);
@@ -145,6 +146,9 @@ pub(crate) fn append(
             }
         }
     };
+    if turn.count == 0 {
+        return Ok(at.map_or(found.version, |at| at.version));
+    }
     let mut session = session::begin(connection, id, &found)?;
     let at = at.unwrap_or(session);
     let header = turn.header(&at);

@@ -77,6 +77,15 @@ where
             tail.rows.remove(0);
             Ok(tail)
         }
+        None if seen.tip == 0 => {
+            // It is past the end, and the last row has the tip.
+            let mut tail = fetch_to_end(Part::Last(1), fetch).await?;
+            if tail.version.epoch == seen.epoch {
+                tail.rows.clear();
+                return Ok(tail);
+            }
+            fetch_to_end(Part::Last(u64::MAX), fetch).await
+        }
         _ => fetch_to_end(Part::Last(u64::MAX), fetch).await,
     }
 }

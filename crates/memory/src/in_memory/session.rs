@@ -22,9 +22,6 @@ pub(super) struct Session {
     turns: TurnTree,
     /// The path to the tip.
     tip: Path,
-    /// The version after each turn without messages, by the turns' ids. Others have theirs by their
-    /// place.
-    without_messages: Vec<(TurnId, Version)>,
     /// The notes: as many as memories show the session.
     notes: Vec<StoredNote>,
     lease: Option<HeldLease>,
@@ -86,7 +83,6 @@ impl Session {
     pub(super) fn leave_if_new(&mut self) -> bool {
         self.deleted = self.epoch == self.first_epoch
             && !self.is_listed()
-            && self.without_messages.is_empty()
             && self.notes.is_empty()
             && self.lease.is_none();
         self.deleted
@@ -253,10 +249,7 @@ impl Session {
             is_tip = false;
         }
         if turn.messages().is_empty() {
-            let version = self.version(path);
-            let index = self.without_messages.partition_point(|(id, _)| *id < turn.id());
-            self.without_messages.insert(index, (turn.id(), version));
-            return Ok(version);
+            return Ok(self.version(path));
         }
         path = self.turns.add(path, turn);
         self.listing.use_for(turn.id());
@@ -268,17 +261,10 @@ impl Session {
 
     /// Returns the version after a turn, if it is stored already.
     fn repeated(&self, turn: &Turn) -> Result<Option<Version>, HistoryError> {
-        if let Some(path) = self.turns.path_to(turn.id()) {
-            let stored = self.turns.turns(path, path.turns.saturating_sub(1));
-            stored.iter().try_for_each(|stored| turn.check_stored(stored))?;
-            return Ok(Some(self.version(path)));
-        }
-        let found = self.without_messages.binary_search_by_key(&turn.id(), |(id, _)| *id);
-        let Some((_, end)) = found.ok().and_then(|index| self.without_messages.get(index)) else {
-            return Ok(None);
-        };
-        turn.check_stored(&Turn::identified(turn.id(), Messages::new()))?;
-        Ok(Some(*end))
+        let Some(path) = self.turns.path_to(turn.id()) else { return Ok(None) };
+        let stored = self.turns.turns(path, path.turns.saturating_sub(1));
+        stored.iter().try_for_each(|stored| turn.check_stored(stored))?;
+        Ok(Some(self.version(path)))
     }
 
     /// Returns the path of an expected version that is not on the path to the tip.

@@ -143,6 +143,9 @@ impl Sessions {
                 }
             }
         }
+        if turn.messages().is_empty() && self.find(session).is_none() {
+            return empty(point).map(|()| self.absent());
+        }
         self.with(session, |session, is_new| {
             let expect = if is_new && saw_nothing { Expect::Any } else { expect };
             session.append(point, turn, expect)

@@ -35,6 +35,7 @@ enum Flaw {
     ForksOverTurns,
     LeavesViews,
     DropsNotesOfViews,
+    StoresNothings,
 }
 
 const FLAWS: &[(Flaw, &str)] = &[
@@ -59,6 +60,7 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::ForksOverTurns, "a_fork_begins_a_session_without_turns"),
     (Flaw::LeavesViews, "a_repeated_append_moves_the_view"),
     (Flaw::DropsNotesOfViews, "a_note_is_stored_at_the_tip"),
+    (Flaw::StoresNothings, "a_turn_without_messages_is_no_point"),
 ];
 
 /// The in-memory history, or a view of it, with a flaw.
@@ -128,6 +130,10 @@ impl ChatHistory for Flawed {
         expect: Expect,
     ) -> Result<Version, HistoryError> {
         let is_view = self.view.is_some();
+        if self.has(Flaw::StoresNothings) && turn.messages().is_empty() {
+            let filled = Turn::identified(turn.id(), Message::system(""));
+            return self.seen().append(session, &filled, expect).await;
+        }
         match expect {
             Expect::SameEpoch(_) if self.has(Flaw::AppendsToTheTip) => {
                 self.seen().append(session, turn, Expect::Any).await

@@ -20,6 +20,7 @@ mod session_list;
 mod shared;
 mod tip;
 mod view;
+mod without_messages;
 
 use conversant_core::ChatHistory;
 
@@ -94,11 +95,14 @@ pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<SuiteReport
         range::every_range_tells_the_version,
         range::the_first_messages_are_those_it_begins_with,
         range::a_long_session_is_loaded_whole,
+        range::after_a_version_past_the_end_comes_nothing,
+        without_messages::a_turn_without_messages_is_not_stored,
         session::sessions_never_mix,
         session::clearing_one_session_leaves_the_others,
         export::turns_are_loaded_as_they_were_appended,
         export::a_turn_that_a_range_cuts_is_left_out,
         export::sessions_are_listed_in_their_order,
+        without_messages::a_session_without_turns_is_not_listed,
         export::a_deleted_session_is_gone,
         export::a_turn_of_a_deleted_session_is_stale,
         export::a_deletion_leaves_the_sessions_that_are_new,
@@ -184,6 +188,7 @@ pub async fn branched_history<H: ChatHistory>(
         fork::a_fork_begins_a_session_without_turns,
         view::a_repeated_append_moves_the_view,
         view::a_note_is_stored_at_the_tip,
+        without_messages::a_turn_without_messages_is_no_point,
     );
     running.finish()
 }

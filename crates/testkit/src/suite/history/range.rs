@@ -105,6 +105,27 @@ pub(super) async fn after_a_version_comes_the_rest(history: &impl ChatHistory) -
     Ok(())
 }
 
+/// A version that names another last turn belongs to another conversation.
+pub(super) async fn after_a_version_past_the_end_comes_nothing(
+    history: &impl ChatHistory,
+) -> Checked {
+    let (driver, turns) = (SessionDriver::new(history)?, turns());
+    let epoch = driver.version().await?.epoch;
+    gives(&driver, Range::After(Version::new(epoch, 3)), &[], 0).await?;
+    let mut end = Version::default();
+    for turn in &turns {
+        end = driver.append(turn).await?;
+    }
+    for past in [1, 2, 100, u64::MAX - end.messages] {
+        let past = Version::new(end.epoch, end.messages + past);
+        gives(&driver, Range::After(past), &turns, 0).await?;
+        let other = past.with_tip(7);
+        let count = if end.tip == 0 { 0 } else { 8 };
+        gives(&driver, Range::After(other), &turns, count).await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn after_another_epoch_comes_all(history: &impl ChatHistory) -> Checked {
     let driver = SessionDriver::new(history)?;
     let old = driver.append(&exchange(1)).await?;

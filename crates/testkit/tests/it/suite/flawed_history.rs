@@ -12,7 +12,7 @@ use conversant_core::{
 };
 
 use super::{
-    flawed_log::{Log, kept},
+    flawed_log::{Log, kept, seen_without},
     history_flaw::HistoryFlaw,
     wait,
 };
@@ -152,7 +152,9 @@ impl ChatHistory for History {
                 count - fitting.count()
             }
             Range::After(version)
-                if version.epoch == log.epoch || self.has(HistoryFlaw::AfterIgnoresEpochs) =>
+                if (version.epoch == log.epoch || self.has(HistoryFlaw::AfterIgnoresEpochs))
+                    && (version.messages as usize <= count
+                        || !self.has(HistoryFlaw::AfterTheEndIsAll)) =>
             {
                 let seen = version.messages as usize;
                 let extra = usize::from(self.has(HistoryFlaw::AfterIncludesOne));
@@ -226,7 +228,9 @@ impl ChatHistory for History {
         let kept = kept(turn, self.flaw);
         let add = |log: &mut Log| {
             log.turns.push((turn.id(), kept.clone()));
-            log.exported.push(turn.clone());
+            if !kept.is_empty() || self.has(HistoryFlaw::ExportsNothings) {
+                log.exported.push(turn.clone());
+            }
             if self.has(HistoryFlaw::SortsById) {
                 log.turns.sort_by_key(|(id, _)| *id);
             }
@@ -234,12 +238,13 @@ impl ChatHistory for History {
         };
         let version = match self.flaw {
             Some(HistoryFlaw::AppendsInHalves) => {
-                self.change(session, |log| log.turns.push((turn.id(), kept[..1].to_vec())));
+                let (first, rest) = kept.split_at(kept.len().min(1));
+                self.change(session, |log| log.turns.push((turn.id(), first.to_vec())));
                 wait().await;
                 self.change(session, |log| {
                     let (_, messages) =
                         log.turns.iter_mut().find(|(id, _)| *id == turn.id()).unwrap();
-                    messages.extend_from_slice(&kept[1..]);
+                    messages.extend_from_slice(rest);
                     log.version()
                 })
             }
@@ -356,9 +361,11 @@ impl ChatHistory for History {
     ) -> Result<Vec<SessionId>, HistoryError> {
         let after = after.map_or("", SessionId::as_str).to_owned();
         let store = self.store();
-        let written = store
-            .iter()
-            .filter(|(_, log)| log.version().messages > 0 || self.has(HistoryFlaw::OnlyClears));
+        let written = store.iter().filter(|(_, log)| {
+            log.version().messages > 0
+                || self.has(HistoryFlaw::OnlyClears)
+                || (!log.notes.is_empty() && self.has(HistoryFlaw::ListsNotes))
+        });
         let mut names: Vec<&String> =
             written.map(|(name, _)| name).filter(|name| **name > after).collect();
         names.sort();
@@ -368,7 +375,7 @@ impl ChatHistory for History {
         Ok(names
             .into_iter()
             .take(limit)
-            .map(|name| SessionId::new(name.as_str()).unwrap())
+            .map(|name| SessionId::from_stored(name).unwrap())
             .collect())
     }
 
@@ -486,12 +493,6 @@ impl ChatHistory for History {
         });
         Ok(())
     }
-}
-
-/// The log as it was before its last turn.
-fn seen_without(mut log: Log) -> Log {
-    log.turns.pop();
-    log
 }
 
 const fn too_large() -> HistoryError {

@@ -36,6 +36,12 @@ impl Log {
     }
 }
 
+/// The log as it was before its last turn.
+pub(crate) fn seen_without(mut log: Log) -> Log {
+    log.turns.pop();
+    log
+}
+
 /// Returns what is stored of a turn.
 pub(crate) fn kept(turn: &Turn, flaw: Option<HistoryFlaw>) -> Vec<Arc<Message>> {
     let mut kept: Vec<Arc<Message>> = turn.messages().iter_shared().cloned().collect();

@@ -29,6 +29,7 @@ const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::CountsBytesOfText, "last_bytes_fit"),
     (HistoryFlaw::AfterIncludesOne, "after_a_version_comes_the_rest"),
     (HistoryFlaw::AfterIgnoresEpochs, "after_another_epoch_comes_all"),
+    (HistoryFlaw::AfterTheEndIsAll, "after_a_version_past_the_end_comes_nothing"),
     (HistoryFlaw::VersionOfTheSlice, "every_range_tells_the_version"),
     (HistoryFlaw::BeginsAfterTheFirst, "the_first_messages_are_those_it_begins_with"),
     (HistoryFlaw::LoadsAPage, "a_long_session_is_loaded_whole"),
@@ -36,6 +37,8 @@ const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::IgnoresCase, "sessions_never_mix"),
     (HistoryFlaw::FoldsSeparators, "sessions_never_mix"),
     (HistoryFlaw::ClearsEverything, "clearing_one_session_leaves_the_others"),
+    (HistoryFlaw::ExportsNothings, "a_turn_without_messages_is_not_stored"),
+    (HistoryFlaw::ListsNotes, "a_session_without_turns_is_not_listed"),
     (HistoryFlaw::ForgetsBases, "turns_are_loaded_as_they_were_appended"),
     (HistoryFlaw::GivesCutTurns, "a_turn_that_a_range_cuts_is_left_out"),
     (HistoryFlaw::ListsUnsorted, "sessions_are_listed_in_their_order"),
@@ -137,13 +140,14 @@ fn an_error_tells_what_was_seen() {
     let error = block_on(suite::history(|| Modest { inner: History::new(None), clears: false }))
         .unwrap_err();
     insta::assert_snapshot!(error, @r"
-    8 of 58 checks of the history suite failed:
+    9 of 61 checks of the history suite failed:
       clearing_empties_and_starts_an_epoch: failed unexpectedly: cannot reach the history: the disk is gone
       a_cleared_turn_can_be_appended_again: failed unexpectedly: cannot reach the history: the disk is gone
       any_is_always_met: failed unexpectedly: cannot reach the history: the disk is gone
       a_stale_append_stores_nothing: failed unexpectedly: cannot reach the history: the disk is gone
       after_another_epoch_comes_all: failed unexpectedly: cannot reach the history: the disk is gone
       every_range_tells_the_version: failed unexpectedly: cannot reach the history: the disk is gone
+      a_turn_without_messages_is_not_stored: failed unexpectedly: cannot reach the history: the disk is gone
       clearing_one_session_leaves_the_others: failed unexpectedly: cannot reach the history: the disk is gone
       a_dropped_clear_is_whole_or_not_done: failed unexpectedly: cannot reach the history: the disk is gone
     ");
@@ -161,6 +165,7 @@ fn a_report_tells_what_was_skipped() {
     skipped turns_are_loaded_as_they_were_appended: no turns
     skipped a_turn_that_a_range_cuts_is_left_out: no turns
     skipped sessions_are_listed_in_their_order: no lists of sessions
+    skipped a_session_without_turns_is_not_listed: no notes
     skipped a_deleted_session_is_gone: no deletion
     skipped a_turn_of_a_deleted_session_is_stale: no deletion
     skipped a_deletion_leaves_the_sessions_that_are_new: no deletion
