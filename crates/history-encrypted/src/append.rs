@@ -1,6 +1,8 @@
 //! Appends that the store has not accepted at the version that was tried.
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, Version};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Messages, Point, Range, SessionId, Turn, Version,
+};
 
 /// Where a turn goes whose session is not at the version that was tried.
 pub(crate) enum Next {
@@ -31,6 +33,12 @@ pub(crate) async fn next(
     let is_met = expect.check(after.version);
     if is_on_path && is_met.is_ok() {
         return Ok(Next::At(after.version));
+    }
+    if seen.messages == 0 && seen.epoch < after.version.epoch {
+        // The store knows whether the session was cleared since, or only began in a later epoch,
+        // and says so to an append of nothing.
+        let nothing = Turn::new(Messages::new());
+        return inner.append(stored, &nothing, expect).await.map(Next::At);
     }
     if seen.epoch == after.version.epoch && inner.at(Point::Start).is_some() {
         return Ok(Next::LeftBranch(seen));

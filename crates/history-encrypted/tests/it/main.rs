@@ -41,6 +41,7 @@ conversant_harness::tests! {
         a_turn_without_messages_is_not_stored,
         a_range_of_bytes_is_exact,
         two_writers_have_one_order,
+        two_first_turns_have_one_order_after_a_deletion,
     }
     suites {
         in_memory,

@@ -106,3 +106,23 @@ pub(crate) fn two_writers_have_one_order() {
     assert!(matches!(stale, Err(HistoryError::Stale { .. })), "{stale:?}");
     assert_eq!(block_on(other.load(&session, Range::All)).unwrap().messages.len(), 6);
 }
+
+/// The store gives a session another epoch than its callers saw, because it deleted another one.
+pub(crate) fn two_first_turns_have_one_order_after_a_deletion() {
+    let store = InMemoryHistory::new();
+    let (history, id) = (encrypted(&store), session("a"));
+    let seen = block_on(history.load(&id, Range::All)).unwrap().version;
+    block_on(history.append(&session("b"), &exchange(0), Expect::Any)).unwrap();
+    block_on(history.delete(&session("b"))).unwrap();
+    let expect = Expect::SameEpoch(seen);
+    let first = block_on(history.append(&id, &exchange(1), expect)).unwrap();
+    let second = block_on(history.append(&id, &exchange(2), expect)).unwrap();
+    assert!(first.epoch > seen.epoch && second.messages == 4, "{seen}, {first}, {second}");
+    assert_eq!(block_on(history.load(&id, Range::All)).unwrap().messages.len(), 4);
+    let late = block_on(history.append(&id, &exchange(3), Expect::Exactly(seen)));
+    assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
+    // A session that was cleared is another one.
+    block_on(history.clear(&id)).unwrap();
+    let late = block_on(history.append(&id, &exchange(3), expect));
+    assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
+}

@@ -203,7 +203,10 @@ pub(super) async fn a_deletion_leaves_the_sessions_that_are_new(
         }
         let turn = exchange(2);
         driver.append_if(&turn, expect(seen)).await?;
-        driver.holds(&[&turn]).await?;
+        // Another caller has seen the new session too.
+        let second = exchange(3);
+        driver.append_if(&second, Expect::SameEpoch(seen)).await?;
+        driver.holds(&[&turn, &second]).await?;
     }
     Ok(())
 }
