@@ -13,6 +13,7 @@ use conversant_history::SqliteFiles;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig};
 
 use crate::{
+    checksum::hash,
     error::{backend, inconsistent, sqlite_error},
     options::{Options, Synchronous},
 };
@@ -107,13 +108,49 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
+/// The bytes that the name of a file has at most on nearly all file systems.
+const MAX_NAME: usize = 255;
+
+/// The bytes of a database's name that temporary names begin with, at most.
+const MAX_BEGIN: usize = 160;
+
+/// Returns the path of a file in the database's folder that is in use only until the database has
+/// its name. It begins with as much of the database's name as leaves room for endings.
+fn temporary(path: &Path, ending: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let begin = (0..=MAX_BEGIN).rev().find_map(|end| name.get(..end)).unwrap_or_default();
+    path.with_file_name(format!("{begin}{ending}"))
+}
+
+/// Returns the path of the lock under which a database gets its name.
+fn lock_path(path: &Path) -> PathBuf {
+    let lock = with_ending(path, ".lock");
+    if lock.file_name().is_none_or(|name| name.len() <= MAX_NAME) {
+        return lock;
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    temporary(path, &format!(".{:016x}.lock", hash(&name)))
+}
+
+/// Refuses a name that leaves no room for those of SQLite's logs.
+fn check_name<T: Tables>(path: &Path) -> Result<(), HistoryError> {
+    let bytes = path.file_name().unwrap_or_default().len();
+    // Other systems count other units.
+    let too_long = |ending: &str| cfg!(unix) && bytes > MAX_NAME - ending.len();
+    let what = match T::EXCLUSIVE {
+        true if too_long("-wal") => "a database whose file name has more than 251 bytes",
+        false if too_long("-journal") => "a database whose file name has more than 247 bytes",
+        _ => return Ok(()),
+    };
+    Err(HistoryError::Unsupported { what })
+}
+
 /// Creates the file under a temporary name and then gives it its own, so that the file never exists
 /// without its tables. An empty file is therefore a damaged one.
 fn create<T: Tables>(options: &Options, path: &Path, tables: &T) -> Result<(), HistoryError> {
+    check_name::<T>(path)?;
     check_logs(path)?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", TurnId::random()));
-    let new = path.with_file_name(name);
+    let new = temporary(path, &format!(".{}.new", TurnId::random()));
     // The operating system says more precisely than SQLite why a file cannot be created.
     File::create_new(&new).map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
@@ -153,7 +190,7 @@ fn publish(
         // Where hard links are not supported, the file is renamed, which would replace that of
         // another process: one process at a time does so.
         Err(_) => {
-            let lock = with_ending(path, ".lock");
+            let lock = lock_path(path);
             let locked = lock_file(&lock, busy_timeout)?;
             let renamed = match path.exists() {
                 true => Ok(()),

@@ -21,7 +21,8 @@ fn without_a_write_ahead_log_the_level_is_the_strictest() {
 fn without_hard_links_one_of_many_gives_the_file_its_name() {
     for round in 0..20 {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("chat.db");
+        let name = if round % 2 == 0 { "chat.db".to_owned() } else { "x".repeat(251) };
+        let path = folder.path().join(name);
         let unsupported = |_: &Path, _: &Path| Err(ErrorKind::Unsupported.into());
         thread::scope(|scope| {
             let writers: Vec<_> = (0..8)
@@ -40,7 +41,7 @@ fn without_hard_links_one_of_many_gives_the_file_its_name() {
             found.dedup();
             assert_eq!(found.len(), 1, "round {round}");
         });
-        assert!(!with_ending(&path, ".lock").exists());
+        assert!(!lock_path(&path).exists());
     }
 }
 
@@ -52,7 +53,7 @@ fn a_file_that_cannot_be_named_leaves_the_lock_and_is_reported() {
     let missing = folder.path().join("missing");
     let error = publish(&missing, &path, Duration::ZERO, unsupported).unwrap_err();
     assert!(matches!(error, HistoryError::Backend { .. }), "{error:?}");
-    let held = lock_file(&with_ending(&path, ".lock"), Duration::ZERO).unwrap();
+    let held = lock_file(&lock_path(&path), Duration::ZERO).unwrap();
     let error = publish(&missing, &path, Duration::ZERO, unsupported).unwrap_err();
     assert!(matches!(error, HistoryError::Busy), "{error:?}");
     drop(held);

@@ -29,6 +29,34 @@ fn names_that_mean_something_to_sqlite_are_names_of_files() {
     }
 }
 
+/// SQLite's logs have the name of the file and an ending of 4 bytes, or of 8 without a
+/// write-ahead log.
+#[test]
+fn a_name_may_be_as_long_as_leaves_room_for_the_logs() {
+    type Create = fn(&Path) -> Result<(), HistoryError>;
+    let own: Create = |path| append(&SqliteHistory::open(path)?, "a", &exchange(1)).map(drop);
+    let shared: Create =
+        |path| append(&LangChainSqliteHistory::open(path)?, "a", &exchange(1)).map(drop);
+    for (create, longest) in [(own, 251), (shared, 247)] {
+        for length in [160, 161, 206, 207, longest - 1, longest, longest + 1, 255] {
+            // Characters of three bytes, and at most two of one byte.
+            let name = "\u{7a0b}".repeat(length / 3) + &"x".repeat(length % 3);
+            let folder = Folder::new();
+            let path = folder.path().join(&name);
+            let created = create(&path);
+            if length <= longest {
+                created.unwrap();
+                assert!(path.metadata().unwrap().len() > 0, "{length}");
+                assert_eq!(create(&path).map_err(|error| error.to_string()), Ok(()), "{length}");
+                continue;
+            }
+            let error = created.unwrap_err();
+            assert!(error.to_string().contains(&longest.to_string()), "{length}: {error}");
+            assert_eq!(folder.names(), [""; 0], "{length}");
+        }
+    }
+}
+
 #[test]
 fn what_is_no_history_is_refused_and_left_as_it_is() {
     let database = |sql: &'static str| move |folder: &Folder| folder.sql(sql);
