@@ -1,6 +1,6 @@
 //! Errors of SQLite as errors of a history.
 
-use conversant_core::{BoxError, HistoryError};
+use conversant_core::{BoxError, HistoryError, SessionId};
 use rusqlite::{Error, ErrorCode, ffi};
 
 /// Converts an error of SQLite.
@@ -27,16 +27,52 @@ pub(crate) fn sqlite_error(error: Error) -> HistoryError {
         }
         Some(_) => backend(error),
         None => match error {
-            Error::FromSqlConversionFailure(..)
-            | Error::IntegralValueOutOfRange(..)
-            | Error::InvalidColumnType(..)
-            | Error::Utf8Error(..) => corrupt("invalid value in a row", error),
+            error if is_invalid_value(&error) => corrupt("invalid value in a row", error),
             Error::SqlInputError { .. } => {
                 corrupt("the tables do not have the expected columns", error)
             }
             other => backend(other),
         },
     }
+}
+
+/// Returns whether a row has a value that is none of its column.
+const fn is_invalid_value(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..)
+    )
+}
+
+/// Converts an error of SQLite while a row was read. A value that is none of its column is damage,
+/// and `what` names the row.
+pub(crate) fn row_error(error: Error, what: impl FnOnce() -> String) -> HistoryError {
+    if is_invalid_value(&error) { corrupt(what(), error) } else { sqlite_error(error) }
+}
+
+/// Names the session whose stored data is damaged, unless the fault is one of the whole file.
+pub(crate) fn in_session(error: HistoryError, session: Option<&SessionId>) -> HistoryError {
+    match (error, session) {
+        (HistoryError::Corrupt { what, source }, Some(session))
+            if !source.as_ref().is_some_and(is_of_file) =>
+        {
+            let name = format!("session `{session}`");
+            let what = if what.contains(&name) { what } else { format!("{name}: {what}") };
+            HistoryError::Corrupt { what, source }
+        }
+        (error, _) => error,
+    }
+}
+
+/// Returns whether SQLite itself has found the fault.
+fn is_of_file(source: &BoxError) -> bool {
+    let error = source.downcast_ref::<Error>();
+    error.is_some_and(|error| {
+        error.sqlite_error_code().is_some() || matches!(error, Error::SqlInputError { .. })
+    })
 }
 
 /// Returns the error for stored data that cannot be decoded.

@@ -36,7 +36,7 @@ use self::{
 };
 use crate::{
     connection::{self, Tables},
-    error::backend,
+    error::{backend, in_session},
     options::Options,
     table::seen::SeenSessions,
 };
@@ -140,8 +140,12 @@ impl Workers {
         &self,
         session: Option<&SessionId>,
         erases: bool,
-        run: impl FnMut(&Connection, &mut SeenSessions) -> Result<T, HistoryError> + Send + 'static,
+        mut run: impl FnMut(&Connection, &mut SeenSessions) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
+        let name = session.cloned();
+        let run = move |connection: &Connection, seen: &mut SeenSessions| {
+            run(connection, seen).map_err(|error| in_session(error, name.as_ref()))
+        };
         let writer = self.writer.as_ref().ok_or(HistoryError::ReadOnly { source: None })?;
         let (reply, answer) = oneshot::channel();
         let held = self.pending.hold(session);
@@ -180,8 +184,9 @@ impl Workers {
         let is_after_writes = !is_idle && session.is_none_or(|session| self.pending.has(session));
         let writer = self.writer.as_ref().filter(|_| is_after_writes || is_idle && is_brief);
         let held = writer.filter(|_| is_brief).map(|_| self.pending.hold(session));
+        let name = session.cloned();
         let read: Read = Box::new(move |connection| {
-            let outcome = run(connection);
+            let outcome = run(connection).map_err(|error| in_session(error, name.as_ref()));
             let checked = files.check_read(outcome.is_err()).map_err(HistoryError::from);
             drop(held);
             // The caller may have given up.

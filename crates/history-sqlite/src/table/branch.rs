@@ -16,12 +16,18 @@ use super::{
 };
 use crate::{
     checksum::Checksum,
-    error::{inconsistent, sqlite_error},
+    error::{inconsistent, row_error, sqlite_error},
     statement::execute,
 };
 
 /// The owner of a branch whose session was cleared or deleted, and whose turns forks share.
 const NOBODY: i64 = 0;
+
+const DAMAGED: &str = "the row of a branch is damaged";
+
+fn damaged(error: rusqlite::Error) -> HistoryError {
+    row_error(error, || DAMAGED.to_owned())
+}
 
 /// The columns of a branch, which [`Branch::read`] reads.
 macro_rules! branch_columns {
@@ -80,11 +86,7 @@ impl Branch {
     }
 
     fn checked((branch, sum): (Self, i64)) -> Result<Self, HistoryError> {
-        if branch.checksum() == sum {
-            Ok(branch)
-        } else {
-            Err(inconsistent("the row of a branch is damaged"))
-        }
+        if branch.checksum() == sum { Ok(branch) } else { Err(inconsistent(DAMAGED)) }
     }
 
     /// Loads a branch. One without a row is the first of its session.
@@ -93,7 +95,7 @@ impl Branch {
         let found = connection
             .prepare_cached(select)
             .and_then(|mut select| select.query_row([key], Self::read).optional())
-            .map_err(sqlite_error)?;
+            .map_err(damaged)?;
         found.map_or_else(|| Ok(Self::first(key)), Self::checked)
     }
 
@@ -119,7 +121,7 @@ impl Branch {
     fn select(connection: &Connection, select: &str, key: i64) -> Result<Vec<Self>, HistoryError> {
         let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
         let rows = select.query_map([key], Self::read).map_err(sqlite_error)?;
-        rows.map(|row| Self::checked(row.map_err(sqlite_error)?)).collect()
+        rows.map(|row| Self::checked(row.map_err(damaged)?)).collect()
     }
 
     /// Writes the row.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use super::session_row::Session;
 use crate::{
     checksum::Checksum,
-    error::{inconsistent, sqlite_error},
+    error::{inconsistent, row_error, sqlite_error},
     statement::execute,
 };
 
@@ -86,9 +86,10 @@ pub(super) fn load(
     let rows = select.query_map([session.key], read).map_err(sqlite_error)?;
     let mut labels = BTreeMap::new();
     for row in rows {
-        let (name, value, sum): (String, String, i64) = row.map_err(sqlite_error)?;
+        let (name, value, sum): (String, String, i64) =
+            row.map_err(|error| row_error(error, || "the title or a label is damaged".to_owned()))?;
         if checksum(&name, &value) != sum {
-            return Err(inconsistent("the label of a session is damaged"));
+            return Err(inconsistent("the title or a label is damaged"));
         }
         labels.insert(name, value);
     }

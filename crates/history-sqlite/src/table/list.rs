@@ -11,7 +11,10 @@ use super::{
     session_row::{MAX_LAG, Session, session_columns},
     totals, unix_millis, word_index,
 };
-use crate::{error::sqlite_error, statement::transaction};
+use crate::{
+    error::{in_session, sqlite_error},
+    statement::transaction,
+};
 
 pub(crate) use super::totals::count;
 
@@ -27,12 +30,13 @@ impl Listed {
         &mut self,
         connection: &Connection,
         session: &Session,
-        id: SessionId,
+        id: &SessionId,
     ) -> Result<(), HistoryError> {
         if session.bytes.is_none() {
             self.uncounted.push(id.clone());
         }
-        self.sessions.push(info(connection, session, id)?);
+        let found = info(connection, session, id.clone());
+        self.sessions.push(found.map_err(|error| in_session(error, Some(id)))?);
         Ok(())
     }
 }
@@ -182,7 +186,7 @@ pub(crate) fn list(
         let mut listed = Listed::default();
         let selection = Selection::new(filter, Order::NewestFirst, time_to_live);
         for (session, id) in (Selection { after, ..selection }).find(connection, limit)? {
-            listed.push(connection, &session, id)?;
+            listed.push(connection, &session, &id)?;
         }
         Ok(listed)
     })
@@ -204,7 +208,7 @@ pub(crate) fn one(
         for (session, id) in
             (Selection { key: Some(found.key), ..selection }).read(connection, 1)?
         {
-            listed.push(connection, &session, id)?;
+            listed.push(connection, &session, &id)?;
         }
         Ok(listed)
     })

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{now, path, point as points, seen::SeenSessions, session, session_row::Session};
 use crate::{
     checksum::Checksum,
-    error::{inconsistent, sqlite_error},
+    error::{inconsistent, row_error},
     statement::execute,
 };
 
@@ -169,7 +169,7 @@ pub(crate) fn load(
         .and_then(|mut select| {
             select.query_row(params![session.key, name], StoredNote::read).optional()
         })
-        .map_err(sqlite_error)?;
+        .map_err(|error| row_error(error, || format!("note `{name}` is damaged")))?;
     let Some((note, checksum)) = found else { return Ok(None) };
     if note.checksum(session, name) != checksum {
         return Err(inconsistent(format!("note `{name}` is damaged")));

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, ToSql, params};
 use super::{now, turn_row::columns};
 use crate::{
     checksum::Checksum,
-    error::{inconsistent, sqlite_error},
+    error::{inconsistent, row_error},
     statement::execute,
 };
 
@@ -103,7 +103,9 @@ impl Session {
 
     /// Reads [`session_columns`], and checks them for a session of this id.
     pub(super) fn read(row: &Row<'_>, id: &str) -> Result<Self, HistoryError> {
-        let (session, sum) = Self::read_unchecked(row).map_err(sqlite_error)?;
+        let (session, sum) = Self::read_unchecked(row).map_err(|error| {
+            row_error(error, || format!("the row of session `{id}` is damaged"))
+        })?;
         if session.checksum(id) == sum { Ok(session) } else { Err(damaged(id)) }
     }
 

@@ -13,9 +13,11 @@ use super::{
 };
 use crate::{
     checksum::Checksum,
-    error::{corrupt, inconsistent, sqlite_error},
+    error::{corrupt, inconsistent, row_error},
     statement::execute,
 };
+
+const DAMAGED: &str = "the sums of a session are damaged";
 
 fn checksum(session: &Session, body: &str) -> i64 {
     Checksum::default().number(session.key).bytes(body.as_bytes()).finish()
@@ -42,10 +44,10 @@ fn stored(connection: &Connection, session: &Session) -> Result<UsageTotals, His
     let found: Option<(String, i64)> = connection
         .prepare_cached("SELECT body, sum FROM totals WHERE session = ?1")
         .and_then(|mut select| select.query_row([session.key], read).optional())
-        .map_err(sqlite_error)?;
+        .map_err(|error| row_error(error, || DAMAGED.to_owned()))?;
     let Some((body, sum)) = found else { return Ok(UsageTotals::default()) };
     if checksum(session, &body) != sum {
-        return Err(inconsistent("the sums of a session are damaged"));
+        return Err(inconsistent(DAMAGED));
     }
     serde_json::from_str(&body)
         .map_err(|error| corrupt("cannot decode the sums of a session", error))

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::{
     checksum::Checksum,
-    error::{corrupt, inconsistent, sqlite_error},
+    error::{corrupt, inconsistent, row_error, sqlite_error},
     statement::execute,
 };
 
@@ -162,7 +162,8 @@ pub(super) fn read<'r>(
     let column = |index| row.get_ref(start + index).map_err(sqlite_error);
     let invalid = |error| corrupt("cannot decode a turn", error);
     let Some(place) = column(0)?.as_i64_or_null().map_err(invalid)? else { return Ok(None) };
-    let mut header = Header::read(row, start).map_err(sqlite_error)?;
+    let mut header =
+        Header::read(row, start).map_err(|error| row_error(error, || DAMAGED.to_owned()))?;
     header.number &= MAX_TURNS - 1;
     let sum = column(8)?.as_i64().map_err(invalid)?;
     let body = column(9)?.as_str().map_err(invalid)?;
@@ -300,6 +301,8 @@ pub(super) fn remove_from(
     execute(connection, statement, params![place(branch, number)?, last]).map(drop)
 }
 
+const DAMAGED: &str = "the row of a turn is damaged";
+
 pub(super) fn damaged() -> HistoryError {
-    inconsistent("the row of a turn is damaged")
+    inconsistent(DAMAGED)
 }

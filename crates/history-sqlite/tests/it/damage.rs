@@ -149,6 +149,66 @@ fn turns_notes_and_lists_are_checked_too() {
     insta::assert_snapshot!(seen.join("\n"));
 }
 
+/// Values that a damaged page can have, in rows other than those of turns: the error names the
+/// session and what is damaged.
+#[test]
+fn values_of_another_type_are_damage_that_is_named() {
+    let titled = "the title or a label is damaged";
+    let cases = [
+        ("labels", "value = X'ff'", titled),
+        ("labels", "value = CAST(X'ff' AS TEXT)", titled),
+        ("labels", "value = 7", titled),
+        ("labels", "name = X'ff' WHERE name <> ''", titled),
+        ("labels", "sum = 'x'", titled),
+        ("notes", "body = X'ff'", "note `summary` is damaged"),
+        ("notes", "body = CAST(X'ff' AS TEXT)", "note `summary` is damaged"),
+        ("notes", "epoch = 'x'", "note `summary` is damaged"),
+        ("notes", "sum = NULL", "note `summary` is damaged"),
+        ("branches", "parent = 'x' WHERE parent IS NOT NULL", "the row of a branch is damaged"),
+        ("branches", "turns = X'00'", "the row of a branch is damaged"),
+        ("turns", "id = '0123456789abcdef'", "the row of a turn is damaged"),
+        ("turns", "count = 'x'", "the row of a turn is damaged"),
+        ("sessions", "written = 'x'", "the row of session `a` is damaged"),
+    ];
+    for (table, change, expected) in cases {
+        let folder = Folder::new();
+        let id = session("a");
+        {
+            let history = folder.open();
+            let first = exchange(1);
+            let covers = append(&history, "a", &first).unwrap();
+            append(&history, "a", &exchange(2)).unwrap();
+            append(&*history.at(first.id().into()).unwrap(), "a", &exchange(3)).unwrap();
+            block_on(history.put_note(&id, "summary", &Note::new("met", covers))).unwrap();
+            block_on(history.set_title(&id, Some("A title"))).unwrap();
+            block_on(history.set_label(&id, "user", Some("ada"))).unwrap();
+        }
+        // The columns take all values for as long as the schema says so.
+        folder.sql(&format!(
+            "PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE name = '{table}';
+             UPDATE sqlite_schema SET sql = replace(sql, ') STRICT, WITHOUT', ') WITHOUT');
+             UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')');"
+        ));
+        folder.sql(&format!("PRAGMA ignore_check_constraints = ON; UPDATE {table} SET {change}"));
+        let history = folder.open();
+        let error = match table {
+            "labels" => {
+                let filter = conversant_core::SessionFilter::new();
+                let listed = block_on(history.list_sessions(&filter, None, 9)).unwrap_err();
+                assert!(listed.to_string().contains("session `a`"), "{change}: {listed}");
+                block_on(history.session_info(&id)).unwrap_err()
+            }
+            "notes" => block_on(history.note(&id, "summary")).unwrap_err(),
+            _ => load(&history, "a").unwrap_err(),
+        };
+        assert!(matches!(error, HistoryError::Corrupt { .. }), "{table}, {change}: {error:?}");
+        let text = error.to_string();
+        let is_named = text.contains("session `a`") && text.contains(expected);
+        assert!(is_named, "{table}, {change}: {text}");
+    }
+}
+
 /// A page that has lost a row, of each table and index: a load gives all or an error, and a check
 /// of the file finds it also where the rows are not counted.
 #[test]
