@@ -69,13 +69,10 @@ pub async fn copy(
     let mut pages = Sessions::new(from);
     let mut events = Events::new(on_event);
     while let Some(session) = pages.next().await? {
-        let tree = SessionTree::read(from, &session).await?;
-        let mut omitted = tree.store(to, &session).await?;
-        events.progress.turns += (tree.turns.len() - omitted.len()) as u64;
-        if !Names::read(from, &session).await?.store(to, &session).await? {
-            omitted.push(OmissionReason::Names);
-        }
-        omitted.extend(SessionFacts::read(from, &session).await?.store(to, &session).await?);
+        let copied = copy_session(from, to, &session).await;
+        let (turns, omitted) =
+            copied.map_err(|error| TransferError::from(error).in_session(&session))?;
+        events.progress.turns += turns;
         for reason in omitted {
             events.omit(Some(&session), Omitted::whole(reason));
         }
@@ -84,6 +81,22 @@ pub async fn copy(
         events.advance();
     }
     Ok(events.progress)
+}
+
+/// Copies a session, and returns the number of turns and what is left out.
+async fn copy_session(
+    from: &dyn ChatHistory,
+    to: &dyn ChatHistory,
+    session: &SessionId,
+) -> Result<(u64, Vec<OmissionReason>), HistoryError> {
+    let tree = SessionTree::read(from, session).await?;
+    let mut omitted = tree.store(to, session).await?;
+    let turns = (tree.turns.len() - omitted.len()) as u64;
+    if !Names::read(from, session).await?.store(to, session).await? {
+        omitted.push(OmissionReason::Names);
+    }
+    omitted.extend(SessionFacts::read(from, session).await?.store(to, session).await?);
+    Ok((turns, omitted))
 }
 
 /// The sessions of a history, in their order.

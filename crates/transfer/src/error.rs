@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use conversant_core::HistoryError;
+use conversant_core::{HistoryError, SessionId};
 
 /// A transfer that failed. What was transferred before remains; repeating the transfer adds nothing
 /// twice.
@@ -14,6 +14,14 @@ pub enum TransferError {
     /// A history failed.
     #[error("cannot transfer a session")]
     History(#[source] HistoryError),
+    /// A history failed at a session.
+    #[error("cannot transfer session `{session}`")]
+    Session {
+        /// The session.
+        session: SessionId,
+        /// The history's error.
+        source: HistoryError,
+    },
     /// The file cannot be read or written.
     #[error("cannot read or write the file")]
     Io(#[source] io::Error),
@@ -40,6 +48,16 @@ pub enum TransferError {
 }
 
 conversant_core::debug_as_report!(TransferError);
+
+impl TransferError {
+    /// Names the session at which a history failed.
+    pub(crate) fn in_session(self, session: &SessionId) -> Self {
+        match self {
+            Self::History(source) => Self::Session { session: session.clone(), source },
+            other => other,
+        }
+    }
+}
 
 impl From<HistoryError> for TransferError {
     fn from(error: HistoryError) -> Self {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use conversant_core::{ChatHistory, Range, SessionId, Turn};
+use conversant_core::{ChatHistory, HistoryError, Range, SessionId, Turn};
 
 use crate::{
     copy::Sessions,
@@ -118,7 +118,7 @@ impl Export {
         let mut events = Events::new(on_event);
         let mut to = Counted { to, bytes: 0 };
         if let Format::LangChainFile(session) = &self.format {
-            let turns = from.turns(session, Range::All).await?;
+            let turns = turns_of(from, session).await?;
             let messages = turns.iter().flat_map(|turn| turn.messages().iter());
             langchain_file::write(&mut to, messages)?;
             count(turns.len(), to.bytes, &mut events);
@@ -127,14 +127,14 @@ impl Export {
             let mut has_written = false;
             while let Some(session) = pages.next().await? {
                 if matches!(self.format, Format::Lines) {
-                    let tree = SessionTree::read(from, &session).await?;
-                    let names = Names::read(from, &session).await?;
-                    let facts = SessionFacts::read(from, &session).await?;
+                    let whole = WholeSession::read(from, &session).await;
+                    let WholeSession { tree, names, facts } =
+                        whole.map_err(|error| TransferError::from(error).in_session(&session))?;
                     lines::write(&mut to, &session, &tree, &names, &facts)?;
                     count(tree.turns.len(), to.bytes, &mut events);
                     continue;
                 }
-                let turns = from.turns(&session, Range::All).await?;
+                let turns = turns_of(from, &session).await?;
                 has_written |= self.write(&mut to, has_written, &session, &turns, &mut events)?;
                 count(turns.len(), to.bytes, &mut events);
             }
@@ -173,6 +173,28 @@ impl Export {
         to.write_all(&text)?;
         Ok(true)
     }
+}
+
+/// All that lines have of a session.
+struct WholeSession {
+    tree: SessionTree,
+    names: Names,
+    facts: SessionFacts,
+}
+
+impl WholeSession {
+    async fn read(from: &dyn ChatHistory, session: &SessionId) -> Result<Self, HistoryError> {
+        let tree = SessionTree::read(from, session).await?;
+        let names = Names::read(from, session).await?;
+        let facts = SessionFacts::read(from, session).await?;
+        Ok(Self { tree, names, facts })
+    }
+}
+
+/// Loads the turns of a session.
+async fn turns_of(from: &dyn ChatHistory, session: &SessionId) -> Result<Vec<Turn>, TransferError> {
+    let turns = from.turns(session, Range::All).await;
+    turns.map_err(|error| TransferError::from(error).in_session(session))
 }
 
 fn count<F: FnMut(TransferEvent)>(turns: usize, bytes: u64, events: &mut Events<F>) {

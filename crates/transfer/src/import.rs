@@ -136,7 +136,8 @@ impl Import {
         match &self.format {
             Format::Lines => {}
             Format::LangChainFile(session) => {
-                import_messages(to, values, session, &mut events).await?;
+                let imported = import_messages(to, values, session, &mut events).await;
+                imported.map_err(|error| error.in_session(session))?;
             }
             Format::ChatGpt => self.import(to, values, chatgpt::read, &mut events).await?,
             Format::ShareGpt => self.import(to, values, sharegpt::read, &mut events).await?,
@@ -191,68 +192,83 @@ impl Import {
         conversation: Conversation,
         events: &mut Events<F>,
     ) -> Result<(), TransferError> {
-        let Conversation { id, title, created_at, messages, omitted, others } = conversation;
-        let id = id.unwrap_or_else(|| session_of(&messages).to_string());
-        let session = match session_id(&self.prefix, &id) {
-            Ok(session) => session,
+        let id = match &conversation.id {
+            Some(id) => id.clone(),
+            None => session_of(&conversation.messages).to_string(),
+        };
+        match session_id(&self.prefix, &id) {
+            Ok(session) => {
+                let stored = store(to, &session, conversation, events).await;
+                stored.map_err(|error| error.in_session(&session))
+            }
             Err(reason) => {
                 events.omit(None, Omitted::whole(reason));
-                return Ok(());
+                Ok(())
             }
-        };
-        let has_reason = omitted.iter().any(|item| item.reason == OmissionReason::InvalidTree);
-        omitted.into_iter().for_each(|omitted| events.omit(Some(&session), omitted));
-        if messages.is_empty() {
-            if has_reason {
-                return Ok(());
-            }
-            events.omit(Some(&session), Omitted::whole(OmissionReason::Empty));
+        }
+    }
+}
+
+/// Stores a conversation in a session.
+async fn store<F: FnMut(TransferEvent) + Send>(
+    to: &dyn ChatHistory,
+    session: &SessionId,
+    conversation: Conversation,
+    events: &mut Events<F>,
+) -> Result<(), TransferError> {
+    let Conversation { title, created_at, messages, omitted, others, .. } = conversation;
+    let has_reason = omitted.iter().any(|item| item.reason == OmissionReason::InvalidTree);
+    omitted.into_iter().for_each(|omitted| events.omit(Some(session), omitted));
+    if messages.is_empty() {
+        if has_reason {
             return Ok(());
         }
-        let writer = SessionWriter::new(to, session).await?;
-        let mut writer = writer.with_ids(others.is_some());
-        let mut turns = Turns::default();
-        let (mut points, mut pace) = (Points::new(0, Point::Start), Pace::default());
-        let mut has_diverged = false;
-        let mut messages = messages.into_iter();
-        while !has_diverged {
-            let (grouped, is_last) = match messages.next() {
-                Some(message) => (turns.push(message), false),
-                None => (turns.finish(), true),
-            };
-            if let Some(grouped) = grouped {
-                has_diverged = !append(&mut writer, grouped, events).await?;
-                if others.is_some() {
-                    points.push(writer.ids().last().map_or(Point::Start, |&turn| turn.into()));
-                }
-                pace.step().await;
-            }
-            if is_last {
-                break;
-            }
-        }
-        if let Some(others) = others {
-            if has_diverged || writer.turns() == 0 || to.at(Point::Start).is_none() {
-                for omitted in others.omitted() {
-                    events.omit(Some(writer.session()), omitted);
-                }
-            } else {
-                branches::import(to, &writer, points, &*others, events, &mut pace).await?;
-            }
-        }
-        if writer.turns() > 0 {
-            events.progress.sessions += 1;
-            let names = Names { title: title.as_deref().map(as_title), ..Names::default() };
-            // A history without titles is not reported: the event has the title.
-            names.store(to, writer.session()).await?;
-            events.stored(StoredConversation {
-                session: writer.session().clone(),
-                title: title.map(Withheld::from),
-                created_at,
-            });
-        }
-        Ok(())
+        events.omit(Some(session), Omitted::whole(OmissionReason::Empty));
+        return Ok(());
     }
+    let writer = SessionWriter::new(to, session.clone()).await?;
+    let mut writer = writer.with_ids(others.is_some());
+    let mut turns = Turns::default();
+    let (mut points, mut pace) = (Points::new(0, Point::Start), Pace::default());
+    let mut has_diverged = false;
+    let mut messages = messages.into_iter();
+    while !has_diverged {
+        let (grouped, is_last) = match messages.next() {
+            Some(message) => (turns.push(message), false),
+            None => (turns.finish(), true),
+        };
+        if let Some(grouped) = grouped {
+            has_diverged = !append(&mut writer, grouped, events).await?;
+            if others.is_some() {
+                points.push(writer.ids().last().map_or(Point::Start, |&turn| turn.into()));
+            }
+            pace.step().await;
+        }
+        if is_last {
+            break;
+        }
+    }
+    if let Some(others) = others {
+        if has_diverged || writer.turns() == 0 || to.at(Point::Start).is_none() {
+            for omitted in others.omitted() {
+                events.omit(Some(writer.session()), omitted);
+            }
+        } else {
+            branches::import(to, &writer, points, &*others, events, &mut pace).await?;
+        }
+    }
+    if writer.turns() > 0 {
+        events.progress.sessions += 1;
+        let names = Names { title: title.as_deref().map(as_title), ..Names::default() };
+        // A history without titles is not reported: the event has the title.
+        names.store(to, writer.session()).await?;
+        events.stored(StoredConversation {
+            session: writer.session().clone(),
+            title: title.map(Withheld::from),
+            created_at,
+        });
+    }
+    Ok(())
 }
 
 /// Appends a turn, and returns whether the conversation goes on.

@@ -107,7 +107,8 @@ pub(crate) async fn import<F: FnMut(TransferEvent) + Send>(
             Some(last) if *last.session() == line.session => last,
             _ => SessionLines::new(to, line.session.clone(), passed),
         };
-        lines.store(line, events).await?;
+        let stored = lines.store(line, events).await;
+        stored.map_err(|error| error.in_session(lines.session()))?;
         last = Some(lines);
         events.progress.conversations = number;
         events.advance();

@@ -224,7 +224,7 @@ fn invalid_places_are_errors() {
         (format!(r#"{{"session":"a","follows":"nowhere",{turn}}}"#), "cannot import line 1: "),
         (
             format!(r#"{{"session":"a","follows":"00000000-0000-0000-0000-000000000008",{turn}}}"#),
-            "cannot transfer a session",
+            "cannot transfer session `a`",
         ),
     ] {
         let error = import(&Import::lines(), &InMemoryHistory::new(), line.as_bytes()).0;
