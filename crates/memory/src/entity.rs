@@ -328,13 +328,18 @@ impl EntityMemory {
             let held = facts.lock(deadline).await?;
             let stored = async {
                 let read = self.note().await?;
-                let end = covered.end;
-                let note = read.clone().filter(|note| note.covers.epoch == end.epoch);
-                let mut known = facts::to_facts(note.as_ref());
+                let note = read.clone().filter(|note| note.covers.epoch == covered.end.epoch);
+                let before = facts::to_facts(note.as_ref());
+                let mut known = before.clone();
                 let stored = store(&mut known);
-                let (body, epoch) = (Note::facts_body(known), facts::on_every_branch(end.epoch));
-                if !self.known.replace(session, read.as_ref(), body, epoch).await? {
-                    return Ok(None);
+                let epoch = facts::on_every_branch(covered.end.epoch);
+                let is_there = note.is_none_or(|note| note.covers == epoch);
+                // All descriptions are one note, which is written only if one has changed.
+                if !(is_there && known.iter().eq(&before)) {
+                    let body = Note::facts_body(known);
+                    if !self.known.replace(session, read.as_ref(), body, epoch).await? {
+                        return Ok(None);
+                    }
                 }
                 self.state.write(session, Value::from(""), covered).await?;
                 Ok(Some(stored))

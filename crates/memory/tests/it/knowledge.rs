@@ -11,7 +11,7 @@ use conversant_memory::{
 };
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{
-    ScriptedCompletion, ScriptedReply, block_on,
+    FailingHistory, HistoryCall, ScriptedCompletion, ScriptedReply, block_on,
     suite::{self, EmbeddingFault, TopicEmbeddings},
 };
 use serde_json::json;
@@ -51,6 +51,27 @@ fn entities(model: LanguageModel, history: &Watched) -> EntityMemory {
             PromptTemplate::from_template("{entity}: {summary}|{history}|{input}").unwrap(),
         )
         .unwrap()
+}
+
+#[test]
+fn descriptions_that_have_not_changed_are_not_stored_again() {
+    block_on(async {
+        let answers = ["Ada", "Ada is kind.", "Ada", "Ada is kind.", "NONE", "Ada", "Ada is tall."];
+        let (_, shared) = scripted(answers);
+        let history = FailingHistory::new(InMemoryHistory::new());
+        let memory = EntityMemory::new(shared).with_history(history.clone(), session("s"));
+        let mut written = Vec::new();
+        for _ in 0..4 {
+            let before = history.calls(HistoryCall::PutNote);
+            let (_, warnings) = call(&memory, "Ada").await;
+            assert!(warnings.is_empty(), "{warnings:?}");
+            written.push(history.calls(HistoryCall::PutNote) - before);
+        }
+        // The descriptions, and which turns they cover.
+        assert_eq!(written, [2, 1, 1, 2]);
+        let known = memory.facts().get("Ada").await.unwrap();
+        assert_eq!(known.as_deref(), Some("Ada is tall."));
+    });
 }
 
 #[test]
