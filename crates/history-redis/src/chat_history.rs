@@ -246,7 +246,7 @@ impl ChatHistory for RedisHistory {
         into: &SessionId,
     ) -> Result<Version, HistoryError> {
         // Earlier writes on the session are settled first.
-        self.load_at(session, Some(Point::Start), Range::LastTurns(0)).await?;
+        self.load_at(session, None, Range::LastTurns(0)).await?;
         let fork = Fork {
             keys: self.keys.session(session),
             session: session.clone(),

@@ -37,15 +37,16 @@ check_lists()
 redis.call('ZADD', index, 0, name)
 redis.call('ZADD', new_index, 0, into)
 grow()
--- The branches on the path, from the start, each up to where the next one leaves it.
+-- The branches on the path, from its end, each up to where the next one leaves it.
 local chain, row, upto = {}, branch(path.head.number), path.turns
 while row do
-    table.insert(chain, 1, {row = row, size = upto - row.turns})
+    chain[#chain + 1] = {row = row, size = upto - row.turns}
     upto = row.turns
     row = upto > 0 and parent_of(row) or nil
 end
 local expiry = lifetime and now + lifetime
-for i, part in ipairs(chain) do
+for i = 1, #chain do
+    local part = chain[#chain + 1 - i]
     row = part.row
     if row.is_own and not row.lent then
         row.lent = true
@@ -59,7 +60,10 @@ for i, part in ipairs(chain) do
     }
     redis.call('HSET', new_base .. 'branches', whole(i - 1), text_of(shared))
     share(shared, into, expiry)
-    expire_shared(shared)
+    if expires or expiry then
+        -- What a session without an expiry shares has none already.
+        expire_shared(shared)
+    end
 end
 local generation = new_epoch
 while redis.call('EXISTS', new_base .. 'ids:' .. whole(generation), new_base .. 'turns:' .. whole(generation) .. '.0',

@@ -27,6 +27,8 @@ const COMMANDS_OF_NEW_TURNS: u64 = 4;
 const COMMANDS_OF_LAST_TURNS: u64 = 5;
 /// The same of the turns that follow a turn, if one does, of all branches of the session.
 const COMMANDS_OF_ALTERNATIVES: u64 = 13;
+/// The commands of a fork for each session that has turns of its path.
+const COMMANDS_OF_ANCESTOR: u64 = 4;
 
 pub(crate) async fn an_operation_takes_few_commands_of_the_server() -> Tested {
     let started = spawn_blocking(|| RedisServer::start(&["--appendonly", "no"]).unwrap());
@@ -85,6 +87,30 @@ pub(crate) async fn alternatives_take_few_commands_with_many_branches() -> Teste
     }
     let found = history.alternatives(&session, first.id().into()).await.unwrap();
     assert_eq!(found.len(), 200);
+    Ok(())
+}
+
+pub(crate) async fn a_fork_of_forks_takes_few_commands_for_each() -> Tested {
+    let started = spawn_blocking(|| RedisServer::start(&["--appendonly", "no"]).unwrap());
+    let server = started.await.unwrap().ok_or_else(not_installed)?;
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut control = client.get_multiplexed_async_connection().await.unwrap();
+    let history = RedisHistory::builder(server.url()).connections(1).connect().await.unwrap();
+    let name = |number: usize| SessionId::new(format!("session {number}")).unwrap();
+    let mut taken = Vec::new();
+    for number in 0..40 {
+        let turn = turn();
+        history.append(&name(number), &turn, Expect::Any).await.unwrap();
+        let before = commands(&mut control).await;
+        history.fork(&name(number), turn.id().into(), &name(number + 1)).await.unwrap();
+        taken.push(commands(&mut control).await - before);
+    }
+    // The first source is a session without branches.
+    for (number, pair) in taken.windows(2).enumerate().skip(2) {
+        assert!(pair[1] <= pair[0] + COMMANDS_OF_ANCESTOR, "fork {number}: {taken:?}");
+    }
+    let end = history.load(&name(40), Range::All).await.unwrap();
+    assert_eq!(end.messages.len(), 80);
     Ok(())
 }
 

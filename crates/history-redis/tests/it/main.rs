@@ -66,6 +66,7 @@ conversant_harness::tests! {
     gates {
         an_operation_takes_few_commands_of_the_server,
         alternatives_take_few_commands_with_many_branches,
+        a_fork_of_forks_takes_few_commands_for_each,
         an_operation_is_one_round_trip_and_little_more_than_its_text,
     }
     killed {
