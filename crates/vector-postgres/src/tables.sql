@@ -21,24 +21,28 @@ CREATE TABLE IF NOT EXISTS conversant_vectors_1 (
 -- What was done once to data of earlier versions.
 CREATE TABLE IF NOT EXISTS conversant_vector_migrations_1 (name text PRIMARY KEY);
 
--- Shared collections had the kind of groups, 1. Their documents are those that are not turns, as memories store them. They are copied once, because what is removed must not come again.
-WITH found AS (
-    SELECT c.key, c.name, c.dimensions FROM conversant_vector_collections_1 c
-    WHERE c.kind = 1
-    AND NOT EXISTS (SELECT 1 FROM conversant_vector_migrations_1 WHERE name = 'shared')
-    AND EXISTS (
-        SELECT 1 FROM conversant_vectors_1 v WHERE v.collection = c.key
-        AND v.document NOT LIKE '%"metadata":{"epoch":%,"first":%,"messages":[%'
+-- Shared collections had the kind of groups, 1. Their documents are those that are not turns, as memories store them. A turn that
+-- was corrected has other metadata, and the id of a turn. They are copied once, because what is removed must not come again.
+WITH earlier AS (
+    SELECT v.*, v.document LIKE '%"metadata":{"epoch":%,"first":%,"messages":[%' AS is_turn,
+        encode(v.id, 'escape') ~ '^[0-9]+[.][0-9]+ .' AS has_id_of_turn
+    FROM conversant_vectors_1 v JOIN conversant_vector_collections_1 c ON c.key = v.collection
+    WHERE c.kind = 1 AND NOT EXISTS (SELECT 1 FROM conversant_vector_migrations_1 WHERE name = 'shared')
+), shared AS (
+    SELECT e.* FROM earlier e WHERE NOT e.is_turn AND NOT (
+        e.has_id_of_turn AND EXISTS (SELECT 1 FROM earlier t WHERE t.collection = e.collection AND t.is_turn)
     )
+), found AS (
+    SELECT c.key, c.name, c.dimensions FROM conversant_vector_collections_1 c
+    WHERE EXISTS (SELECT 1 FROM shared s WHERE s.collection = c.key)
 ), made AS (
     INSERT INTO conversant_vector_collections_1 (kind, name, dimensions)
     SELECT 3, name, dimensions FROM found
     ON CONFLICT (kind, name) DO NOTHING RETURNING key, name
 )
 INSERT INTO conversant_vectors_1 (collection, id, document, dimensions, vector)
-SELECT made.key, v.id, v.document, v.dimensions, v.vector
-FROM made JOIN found USING (name) JOIN conversant_vectors_1 v ON v.collection = found.key
-WHERE v.document NOT LIKE '%"metadata":{"epoch":%,"first":%,"messages":[%'
-ORDER BY v.number;
+SELECT made.key, s.id, s.document, s.dimensions, s.vector
+FROM made JOIN found USING (name) JOIN shared s ON s.collection = found.key
+ORDER BY s.number;
 
 INSERT INTO conversant_vector_migrations_1 (name) VALUES ('shared') ON CONFLICT DO NOTHING;

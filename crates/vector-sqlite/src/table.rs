@@ -99,8 +99,12 @@ fn has_table(connection: &Connection, name: &str) -> Result<bool, rusqlite::Erro
     connection.query_row(find, [name], |row| row.get(0))
 }
 
+/// Whether a row is a turn, as memories store it.
+const IS_TURN: &str = "metadata LIKE '{\"epoch\":%,\"first\":%,\"messages\":[%'";
+
 /// Creates the tables. The documents of groups stay in the first one, and the others in it are
-/// copied to that of shared collections: those that are not turns, as memories store them.
+/// copied to that of shared collections: those that are not turns, as memories store them. A turn
+/// that was corrected has other metadata, and the id of a turn: it stays where turns are.
 fn create(connection: &mut Connection) -> Result<(), rusqlite::Error> {
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
     if has_table(&transaction, SHARED)? {
@@ -121,8 +125,11 @@ fn create(connection: &mut Connection) -> Result<(), rusqlite::Error> {
     }
     let columns = "number, collection, id, text, metadata, vector";
     transaction.execute_batch(&format!(
-        "INSERT INTO {SHARED} ({columns}) SELECT {columns} FROM {GROUPS}
-         WHERE metadata NOT LIKE '{{\"epoch\":%,\"first\":%,\"messages\":[%'"
+        "INSERT INTO {SHARED} ({columns}) SELECT {columns} FROM {GROUPS} AS copied
+         WHERE NOT {IS_TURN}
+           AND NOT (id GLOB '[0-9]*.[0-9]* ?*' AND EXISTS (
+               SELECT 1 FROM {GROUPS} WHERE collection = copied.collection AND {IS_TURN}
+           ))"
     ))?;
     transaction.commit()
 }

@@ -138,15 +138,23 @@ pub(crate) async fn turns_of_groups_and_shared_documents_are_found_where_they_we
     store.add(&group.clone().into(), &documents()).await.unwrap();
     let memory = VectorStoreMemory::new(store).with_scope(group.clone());
     let memory = memory.with_history(InMemoryHistory::new(), SessionId::new("s").unwrap());
-    memory.save(&Turn::exchange("rain", "ok"), Ticket::default()).await.unwrap();
-    assert!(memory.maintain().await.unwrap().warnings.is_empty());
+    for question in ["rain", "chess"] {
+        memory.save(&Turn::exchange(question, "ok"), Ticket::default()).await.unwrap();
+        assert!(memory.maintain().await.unwrap().warnings.is_empty());
+    }
+    // A turn that a person corrected is the group's.
+    {
+        let store = open().await.unwrap();
+        let corrected = Document::new("0.2 s", "chess");
+        store.add(&group.clone().into(), &[corrected]).await.unwrap();
+    }
     let earlier = "DROP TABLE conversant_vector_migrations_1";
     server.client.batch_execute(earlier).await.unwrap();
     // The second time, nothing is copied again.
     let shared = Collection::shared("examples");
     for left in [4, 3] {
         let store = open().await.unwrap();
-        assert_eq!(store.list(&group.clone().into(), None, 9).await.unwrap().len(), 5);
+        assert_eq!(store.list(&group.clone().into(), None, 9).await.unwrap().len(), 6);
         assert_eq!(store.search(&shared, "pizza", 9).await.unwrap().len(), left);
         store.remove(&shared, &["4"]).await.unwrap();
     }

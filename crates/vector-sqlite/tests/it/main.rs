@@ -123,9 +123,18 @@ fn turns_of_groups_and_shared_documents_are_found_where_they_were_together() {
         let session = SessionId::new("s").unwrap();
         let memory = VectorStoreMemory::new(store).with_scope(group.clone());
         let memory = memory.with_history(InMemoryHistory::new(), session);
-        memory.save(&Turn::exchange("rain", "ok"), Ticket::default()).await.unwrap();
-        assert!(memory.maintain().await.unwrap().warnings.is_empty());
+        for question in ["rain", "chess"] {
+            memory.save(&Turn::exchange(question, "ok"), Ticket::default()).await.unwrap();
+            assert!(memory.maintain().await.unwrap().warnings.is_empty());
+        }
         drop(memory);
+        // A turn that a person corrected is the group's.
+        {
+            let store = open();
+            let corrected = Document::new("0.2 s", "chess");
+            store.add(&group.clone().into(), &[corrected]).await.unwrap();
+            store.close().await;
+        }
         let earlier = rusqlite::Connection::open(&file).unwrap();
         earlier.execute_batch("DROP TABLE conversant_shared_vectors_1").unwrap();
         drop(earlier);
@@ -133,7 +142,7 @@ fn turns_of_groups_and_shared_documents_are_found_where_they_were_together() {
         let shared = Collection::shared("examples");
         for left in [4, 3] {
             let store = open();
-            assert_eq!(store.list(&group.clone().into(), None, 9).await.unwrap().len(), 5);
+            assert_eq!(store.list(&group.clone().into(), None, 9).await.unwrap().len(), 6);
             let found = ids_in(&shared, &store, "pizza", 9).await;
             assert_eq!(found.len(), left);
             store.remove(&shared, &["4"]).await.unwrap();
