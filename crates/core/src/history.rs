@@ -154,7 +154,8 @@ pub trait ChatHistory: Send + Sync {
     /// Removes all turns and notes of a session and starts a new epoch.
     ///
     /// # Errors
-    /// Those of [every operation](Self#errors).
+    /// Those of [every operation](Self#errors). On a full disk a removal can fail too, with
+    /// [`HistoryError::Full`].
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError>;
 
     /// Loads whole turns of a part of a session, for export: those that begin in it. Unsupported by

@@ -28,7 +28,8 @@ pub enum HistoryError {
         /// The store's limit in bytes.
         limit: u64,
     },
-    /// The disk or the store's quota is full. Nothing was written.
+    /// The disk or the store's quota is full. Nothing was written. Stores on a disk write before
+    /// they free space, so that a removal needs some too.
     #[error("cannot write to the history: the store is full")]
     Full {
         /// The store's own error.
