@@ -8,6 +8,7 @@ use conversant_core::{Slot, Value, Variables};
 use crate::{
     answer::Answer,
     answer_type::AnswerType,
+    caught,
     chain::{Chain, RunContext, Streaming},
     error::ChainError,
     pending::PendingTurn,
@@ -98,7 +99,7 @@ fn parsed(
         return Ok(answer);
     }
     let text = answer.outputs.get(output).map(Value::to_text).unwrap_or_default();
-    match answer_type.parser().parse(&text) {
+    match caught::parse(answer_type.parser(), &text) {
         Ok(value) => {
             answer.outputs.insert(output.to_owned(), value);
             Ok(answer)

@@ -13,6 +13,7 @@ use crate::{
     answer::Answer,
     answer_type::AnswerType,
     call_phase::CallPhase,
+    caught,
     chain::{Chain, RunContext, Streaming},
     correction::{Correction, Refused},
     error::ChainError,
@@ -221,7 +222,7 @@ impl PromptModelSteps {
         let output = match &self.parts.parser {
             // An answer that calls tools is not the one to parse.
             Some(parser) if reply.message.tool_calls().is_empty() => {
-                match parser.parse(without_reasoning(&text)) {
+                match caught::parse(&**parser, without_reasoning(&text)) {
                     Ok(output) => output,
                     Err(error) => {
                         let error = explain(error, &reply);

@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use conversant_core::{CallInfo, Event, Observer, Variables};
+use conversant_core::{CallInfo, Event, Observer};
+
+use crate::python_repr::python_dict;
 
 const BOLD: &str = "\u{1b}[1m";
 const GREEN: &str = "\u{1b}[32;1m\u{1b}[1;3m";
@@ -116,43 +118,6 @@ impl Observer for Verbose {
 
     /// Writes nothing: in LangChain, a chain inside another one has its own verbose mode.
     fn on_nested_event(&self, _: &CallInfo, _: &Event<'_>) {}
-}
-
-/// Writes variables as Python prints a dictionary of texts.
-fn python_dict(variables: &Variables) -> String {
-    let entries = variables.iter().map(|(name, value)| {
-        format!("{}: {}", python_string(name), python_string(&value.to_text()))
-    });
-    format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
-}
-
-/// Writes a text as Python's `repr` does.
-fn python_string(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut written = String::from(quote);
-    for character in text.chars() {
-        match character {
-            '\n' => written.push_str("\\n"),
-            '\r' => written.push_str("\\r"),
-            '\t' => written.push_str("\\t"),
-            '\\' => written.push_str("\\\\"),
-            character if character == quote => written.extend(['\\', character]),
-            character => match (is_printable(character), u32::from(character)) {
-                (true, _) => written.push(character),
-                (false, code @ ..=0xff) => written.push_str(&format!("\\x{code:02x}")),
-                (false, code @ ..=0xffff) => written.push_str(&format!("\\u{code:04x}")),
-                (false, code) => written.push_str(&format!("\\U{code:08x}")),
-            },
-        }
-    }
-    written.push(quote);
-    written
-}
-
-/// Returns whether Python prints a character as it is. The standard library escapes the same
-/// categories of characters, if they are not the first of a text.
-fn is_printable(character: char) -> bool {
-    matches!(character, '"' | '\'') || !format!("a{character}").escape_debug().any(|c| c == '\\')
 }
 
 impl fmt::Debug for Verbose {

@@ -5,7 +5,7 @@ use crate::{box_error::BoxError, value::Value, withheld::Withheld};
 /// A parser that converts a model's answer into a value.
 ///
 /// A chain calls it after the model has answered. The value becomes the chain's output; the memory
-/// keeps the original answer.
+/// keeps the original answer. A panic is an error to the chain, which holds the answer as well.
 ///
 /// # Examples
 ///

@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use conversant_core::{BoxError, Slot, Variables};
 
 use super::router::{Route, Router};
-use crate::{chain::RunContext, error::ChainError};
+use crate::{caught, chain::RunContext, error::ChainError};
 
 type Routed = Result<Route, BoxError>;
 type RouteFn = dyn Fn(Variables) -> Pin<Box<dyn Future<Output = Routed> + Send>> + Send + Sync;
 
-/// A router that is a function of variables. Its error is [`ChainError::Custom`].
+/// A router that is a function of variables. Its error is [`ChainError::Custom`], and so is its
+/// panic.
 ///
 /// Needs the feature `composition`.
 ///
@@ -61,7 +62,8 @@ impl Router for FnRouter {
     }
 
     async fn route(&self, variables: &Variables, _: &RunContext) -> Result<Route, ChainError> {
-        (self.route)(variables.clone()).await.map_err(ChainError::Custom)
+        let routed = caught::wait(|| (self.route)(variables.clone())).await;
+        routed.unwrap_or_else(|| Err("the function panicked".into())).map_err(ChainError::Custom)
     }
 }
 

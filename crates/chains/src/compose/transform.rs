@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     answer::Answer,
+    caught,
     chain::{Chain, RunContext},
     error::ChainError,
     runner::Runner,
@@ -25,7 +26,7 @@ use crate::{
 ///
 /// The function sees all variables of the call. It returns the declared outputs; other variables
 /// that it returns are dropped, and a missing one is [`ChainError::MissingOutputs`]. Its error is
-/// [`ChainError::Custom`].
+/// [`ChainError::Custom`], and so is its panic, which would lose what earlier steps have made.
 ///
 /// # Examples
 ///
@@ -195,9 +196,10 @@ impl Chain for TransformSteps {
 
     async fn run(&self, variables: &Variables, _: &RunContext) -> Result<Answer, ChainError> {
         let made = match &self.transform {
-            Transform::Sync(transform) => transform(variables),
-            Transform::Async(transform) => transform(variables.clone()).await,
+            Transform::Sync(transform) => caught::call(|| transform(variables)),
+            Transform::Async(transform) => caught::wait(|| transform(variables.clone())).await,
         };
+        let made = made.unwrap_or_else(|| Err("the function panicked".into()));
         let made = made.map_err(ChainError::Custom)?;
         let answer = with_outputs(Ok(Answer::new(made)), &self.signature.outputs)?;
         let mut outputs = Variables::with_capacity(self.signature.outputs.len());

@@ -11,7 +11,8 @@ use conversant_chains::{
 #[cfg(feature = "schema")]
 use conversant_core::LanguageModel;
 use conversant_core::{
-    CallInfo, CallOptions, Delta, Event, FinishReason, Message, ModelError, Observer, Reply, vars,
+    CallInfo, CallOptions, Delta, Event, FinishReason, Message, ModelError, Observer, OutputParser,
+    ParseError, Reply, Value, vars,
 };
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply, block_on};
@@ -44,6 +45,41 @@ fn a_retry_shows_the_model_its_answer_and_the_error() {
         "{:#}",
         conversant_core::PromptValue::from(model.requests()[2].messages.clone())
     ));
+}
+
+/// A parser of a user.
+struct Panicking;
+
+impl OutputParser for Panicking {
+    fn parse(&self, text: &str) -> Result<Value, ParseError> {
+        assert!(text.contains("fine"), "user code");
+        Ok(text.into())
+    }
+}
+
+#[test]
+fn a_parser_that_panics_loses_no_answer() {
+    for (is_streamed, is_corrected) in [(false, false), (true, false), (false, true)] {
+        let (model, history) = (ScriptedChat::new(["Hm.", "So?"]), TestHistory::default());
+        let mut chain = builder(&model, &history).parser(Panicking);
+        if is_corrected {
+            chain = chain.correction(Correction::retry(1));
+        }
+        let (chain, inputs) = (chain.build().unwrap(), vars! { "human_input" => "Is it?" });
+        let error = match is_streamed {
+            true => block_on(async { chain.stream(inputs).await?.into_outcome().await }).map(drop),
+            false => block_on(chain.invoke(inputs)).map(drop),
+        };
+        let ChainError::Parse { source, answers, .. } = error.unwrap_err() else { panic!() };
+        assert_eq!(source.to_string(), "cannot parse the answer: the parser panicked");
+        let answers: Vec<_> = answers.iter().map(|reply| reply.text().into_owned()).collect();
+        assert_eq!(answers, &["Hm.", "So?"][..=usize::from(is_corrected)]);
+        assert_eq!(stored(&history), "");
+    }
+    let (model, history) = (ScriptedChat::new(["Hm.", "It is fine."]), TestHistory::default());
+    let chain = builder(&model, &history).parser(Panicking).correction(Correction::retry(1));
+    let answer = block_on(chain.build().unwrap().predict(vars! { "human_input" => "Is it?" }));
+    assert_eq!(answer.unwrap(), "It is fine.");
 }
 
 #[test]

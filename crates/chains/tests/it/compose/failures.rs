@@ -1,14 +1,18 @@
 //! Steps, branches and fallbacks that fail: what was paid for is in the error.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use conversant_chains::{
-    Chain, ChainError, FallbackChain, LlmChain, ParallelChain, SequentialChain, WithMemory,
+    Chain, ChainError, FallbackChain, FnRouter, LlmChain, ParallelChain, RouterChain,
+    SequentialChain, TransformChain, WithMemory,
 };
 use conversant_core::{
     CallOptions, ChatHistory, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
     ModelError, Range, Reply, Saved, Slot, Ticket, ToolCall, ToolDefinition, Turn, TurnId,
-    async_trait, vars,
+    Variables, async_trait, vars,
 };
 use conversant_memory::InMemoryHistory;
 use conversant_prompts::PromptTemplate;
@@ -51,6 +55,39 @@ async fn a_step_that_fails_returns_the_outputs_before_it() {
         let ChainError::Step(failed) = error else { panic!("{error}") };
         assert_eq!(written(&failed.outputs), "first=one, second=two");
         assert_eq!(history.transcript().await, "");
+    }
+}
+
+/// A function is user code, and what earlier steps have made was paid for.
+#[tokio::test]
+async fn a_function_that_panics_is_a_step_that_fails() {
+    let routed = |router| {
+        let chain = RouterChain::builder().router(router);
+        let chain = chain.destination("a", llm("{first}", says("never"), "second"));
+        chain.default_chain(llm("{first}", says("never"), "second")).build().unwrap()
+    };
+    let panics: fn(&Variables) -> Result<Variables, ModelError> = |_| panic!("user code");
+    let in_future = |_| async { panic!("user code") };
+    let steps: Vec<Arc<dyn Chain>> = vec![
+        Arc::new(TransformChain::new(["first"], ["second"], panics).unwrap()),
+        Arc::new(
+            TransformChain::new_async::<ModelError, _>(["first"], ["second"], in_future).unwrap(),
+        ),
+        Arc::new(routed(FnRouter::new::<ModelError>(["first"], |_| panic!("user code")))),
+        Arc::new(routed(FnRouter::new_async::<ModelError, _>(["first"], |_| async {
+            panic!("user code")
+        }))),
+    ];
+    for step in steps {
+        let chain = SequentialChain::builder()
+            .chain(llm("{human_input}", says("one"), "first"))
+            .chain(step)
+            .build()
+            .unwrap();
+        let error = chain.invoke(vars! { "human_input" => "hi" }).await.map(drop).unwrap_err();
+        assert!(chain_of(&error).ends_with("the function panicked"), "{}", chain_of(&error));
+        let ChainError::Step(failed) = error else { panic!("{error}") };
+        assert_eq!(written(&failed.outputs), "first=one");
     }
 }
 

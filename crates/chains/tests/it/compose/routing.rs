@@ -5,9 +5,10 @@ use std::convert::Infallible;
 use conversant_chains::{
     ChainError, FnRouter, LlmRouter, PromptInfo, Route, RouterChain, RouterChainBuilder, Verbose,
 };
-use conversant_core::{Value, vars};
+use conversant_core::{Message, Messages, ToolCall, Value, vars};
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{ScriptedCompletion, ScriptedReply};
+use serde_json::json;
 
 use super::llm;
 use crate::support::chain_of;
@@ -144,6 +145,29 @@ async fn the_transcript_shows_the_route() {
                 vars! { "input" => "\\ '\" \u{7}é\u{a0}\u{200b}\u{301}\u{e0001}", "more" => "x" },
             ),
             "None: {'input': '\\\\ \\'\" \\x07é\\xa0\\u200b\u{301}\\U000e0001', 'more': 'x'}",
+        ),
+        (
+            Route::to("maths").with_inputs(vars! {
+                "input" => 7,
+                "share" => 1e16,
+                "data" => json!({"a": [true, null, 1e-5, "\u{e9}"], "b": {}}),
+                "history" => Messages::from(vec![
+                    Message::human("it's"),
+                    Message::ai("").with_name("a").with_tool_calls([
+                        ToolCall::new("t", json!({"b": null})).with_id("c1"),
+                    ]),
+                    Message::tool("r", "c1"),
+                    Message::chat("boss", "c").with_extra("mood", 1),
+                ]),
+            }),
+            // As LangChain 0.1.20 prints it.
+            "maths: {'input': 7, 'share': 1e+16, \
+             'data': {'a': [True, None, 1e-05, '\u{e9}'], 'b': {}}, \
+             'history': [HumanMessage(content=\"it's\"), \
+             AIMessage(content='', name='a', \
+             tool_calls=[{'name': 't', 'args': {'b': None}, 'id': 'c1'}]), \
+             ToolMessage(content='r', tool_call_id='c1'), \
+             ChatMessage(content='c', role='boss', mood=1)]}",
         ),
     ] {
         let (observer, transcript) = Verbose::buffer();
