@@ -37,7 +37,8 @@ const MAX_TITLE_CHARS: usize = 80;
 ///   request for a title of at most six words in the language of the conversation. System messages
 ///   are left out, and nothing is stored.
 /// - The title is one line of at most 80 characters, without quotation marks around it, Markdown
-///   and a full stop. A longer answer is cut at a word, with `…` at its end.
+///   and a full stop, and without words before it such as "Here is a title:". A longer answer is
+///   cut at a word, with `…` at its end.
 ///
 /// No chain observes the request. It has the model's deadline only: to cancel it, drop the future.
 ///
@@ -91,17 +92,23 @@ const AROUND: &[char] = &[
     '\u{ab}', '\u{bb}', '\u{300c}', '\u{300d}', ' ',
 ];
 
-/// Returns the title in an answer: its first line with letters or digits, without decoration.
+/// Characters that end what a model says before the title.
+const COLONS: &[char] = &[':', '\u{ff1a}'];
+
+/// Returns the title in an answer: its first line with letters or digits after what the model says
+/// before it, without decoration.
 fn cleaned(answer: &str) -> Option<String> {
-    let line = answer.lines().find(|line| line.contains(char::is_alphanumeric))?;
+    let (line, is_led) = title_line(answer)?;
     let words: Vec<_> = line
         .split(|char: char| char.is_whitespace() || char.is_control())
         .filter(|word| !word.is_empty())
         .collect();
     let line = words.join(" ");
-    let mut title = line.trim_matches(AROUND);
-    for prefix in ["Title:", "title:"] {
-        title = title.strip_prefix(prefix).unwrap_or(title).trim_matches(AROUND);
+    let line = if is_led { without_list_marker(&line) } else { &line };
+    let mut title = after_lead(line).trim_matches(AROUND);
+    const PREFIX: &str = "title:";
+    while title.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX)) {
+        title = title.get(PREFIX.len()..).unwrap_or_default().trim_matches(AROUND);
     }
     // The mark can be within the quotation marks or after them.
     title = title.trim_end_matches(['.', '\u{3002}']).trim_matches(AROUND);
@@ -114,4 +121,46 @@ fn cleaned(answer: &str) -> Option<String> {
     let cut: String = title.chars().take(MAX_TITLE_CHARS - 1).collect();
     let whole = cut.rsplit_once(' ').map_or(cut.as_str(), |(whole, _)| whole);
     Some(format!("{whole}\u{2026}"))
+}
+
+/// Returns the line of the title, and whether lines such as "Here is a title:" are before it.
+fn title_line(answer: &str) -> Option<(&str, bool)> {
+    let is_fence = |line: &str| line.trim_start().starts_with("```");
+    let mut lines =
+        answer.lines().filter(|line| line.contains(char::is_alphanumeric) && !is_fence(line));
+    let mut line = lines.next()?;
+    let mut next = lines.next();
+    // "Sure!", and then a line that leads to the title.
+    if let Some(second) = next.filter(|second| ends_with(line, &['!']) && ends_with(second, COLONS))
+    {
+        (line, next) = (second, lines.next());
+    }
+    match next {
+        Some(next) if ends_with(line, COLONS) => Some((next, true)),
+        _ => Some((line, false)),
+    }
+}
+
+fn ends_with(line: &str, marks: &[char]) -> bool {
+    line.trim_end().trim_end_matches(AROUND).ends_with(marks)
+}
+
+/// Returns what follows "Here is a title:" in a line. A title may have a colon, too: words before
+/// it lead to the title only if they speak of one, and show it or mark where it begins and ends.
+fn after_lead(line: &str) -> &str {
+    let Some((lead, title)) = line.split_once(COLONS) else { return line };
+    let lead = lead.to_lowercase();
+    let speaks_of_it = lead.split(|char: char| !char.is_alphabetic()).any(|word| word == "title");
+    let shows_it = ["here is ", "here's ", "here\u{2019}s "].iter().any(|it| lead.contains(it));
+    let title = title.trim();
+    let is_marked = title.starts_with(AROUND) && title.trim_end_matches('.').ends_with(AROUND);
+    if speaks_of_it && (shows_it || is_marked) { title } else { line }
+}
+
+/// Takes the mark of a list, such as `- ` or `1. `, off a line.
+fn without_list_marker(line: &str) -> &str {
+    let (mark, rest) = line.split_once(' ').unwrap_or(("", line));
+    let number = mark.strip_suffix(['.', ')']);
+    let is_number = number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+    if is_number || matches!(mark, "-" | "*" | "+" | "\u{2022}") { rest } else { line }
 }

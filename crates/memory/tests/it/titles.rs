@@ -30,6 +30,22 @@ fn an_answer_becomes_one_line() {
             "\u{4eac}\u{90fd}\u{306e}\u{685c}",
         ),
         ("Is C++ faster?", "Is C++ faster?"),
+        ("Sure! Here is a title:\n\n**Cherry blossom in Kyoto**", "Cherry blossom in Kyoto"),
+        ("Sure!\n\n**Here's a title for it:**\n\"Cherry blossom\"\nShort.", "Cherry blossom"),
+        ("Here are some titles:\n1. \"Cherry blossom\"\n2. Kyoto", "Cherry blossom"),
+        ("\u{4ee5}\u{4e0b}\u{ff1a}\n- \u{4eac}\u{90fd}", "\u{4eac}\u{90fd}"),
+        ("Sure! Here is a title: \"Cherry blossom.\"", "Cherry blossom"),
+        ("Here is a title: Cherry blossom: an overview", "Cherry blossom: an overview"),
+        ("A good title would be: **Cherry blossom**", "Cherry blossom"),
+        ("TITLE: Cherry blossom", "Cherry blossom"),
+        ("Title:\nCherry blossom", "Cherry blossom"),
+        ("```text\nCherry blossom\n```", "Cherry blossom"),
+        // Colons, marks and numbers of titles.
+        ("Rust: an introduction", "Rust: an introduction"),
+        ("How to choose a title: tips", "How to choose a title: tips"),
+        ("Review: \"Dune\" by Herbert", "Review: \"Dune\" by Herbert"),
+        ("Cherry blossom\n\nI chose it because:\n- it is short", "Cherry blossom"),
+        ("2. April in Kyoto", "2. April in Kyoto"),
     ];
     for (answer, expected) in cases {
         assert_eq!(answered(answer).unwrap(), expected, "{answer:?}");
@@ -50,6 +66,7 @@ fn without_a_title_it_is_an_error() {
         answered("\"---\""),
         Err("cannot use the model's answer: it has no title".to_owned())
     );
+    assert!(answered("Sure! Here is a title:").is_err());
     let fails = ScriptedReply::from(ModelError::custom("it fails", true, None));
     let model = LanguageModel::completion(ScriptedCompletion::new([fails]));
     assert!(block_on(title(&model, &messages())).is_err());
