@@ -7,6 +7,7 @@ use conversant_core::{LanguageModel, Memory, OutputParser, Prompt};
 use crate::{
     correction::Correction,
     llm_chain::LlmChain,
+    prompt_faults::prompt_faults,
     prompt_model_steps::{Parts, PromptModelSteps},
     settings::{Settings, impl_settings},
     wiring::{WiringError, WiringFault},
@@ -127,10 +128,11 @@ impl LlmChainBuilder {
     pub fn build(self) -> Result<LlmChain, WiringError> {
         let no_prompt = self.prompt.is_none().then_some(WiringFault::NoPrompt);
         let no_model = self.model.is_none().then_some(WiringFault::NoModel);
-        let faults: Vec<_> = [no_prompt, no_model].into_iter().flatten().collect();
+        let mut faults: Vec<_> = [no_prompt, no_model].into_iter().flatten().collect();
         let (Some(prompt), model) = (self.prompt, self.model) else {
             return Err(WiringError::new(faults));
         };
+        faults.extend(prompt_faults(&*prompt, &self.settings));
         let output_key = [self.output_key.unwrap_or(Cow::Borrowed("text"))];
         let memory = self.settings.memory.clone();
         let slots = PromptModelSteps::slots_of(&*prompt, self.parser.as_deref(), memory.as_deref());

@@ -30,6 +30,7 @@ mod observation;
 mod outcome;
 mod parser;
 mod pending;
+mod prompt_faults;
 mod prompt_model_steps;
 mod python_repr;
 mod queue;

@@ -324,7 +324,10 @@ impl Chain for PromptModelSteps {
 /// Returns the partial variable of a prompt that has the user's text: the memory's input key, or
 /// the only variable that is not the memory's. A model that did not see it would answer something
 /// else.
-fn own_input<'p>(prompt: &'p dyn Prompt, memory: Option<&dyn Memory>) -> Option<&'p str> {
+pub(crate) fn own_input<'p>(
+    prompt: &'p dyn Prompt,
+    memory: Option<&dyn Memory>,
+) -> Option<&'p str> {
     let memory = memory.filter(|memory| memory.saves_turns())?;
     let given = memory.variables();
     let is_other = |slot: &&Slot| {

@@ -81,10 +81,12 @@ impl Runner {
 
     /// Returns the variables but for those that the memory provides.
     fn inputs_among(&self, variables: &Variables) -> Variables {
-        let provided = self.memory().map_or(&[][..], Memory::variables);
-        let is_input = |name: &str| provided.iter().all(|slot| slot.name() != name);
-        let inputs = variables.iter().filter(|(name, _)| is_input(name));
-        inputs.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+        // Values are shared, and so are names that are literals.
+        let mut inputs = variables.clone();
+        for slot in self.memory().map_or(&[][..], Memory::variables) {
+            inputs.remove(slot.name());
+        }
+        inputs
     }
 }
 

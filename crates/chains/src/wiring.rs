@@ -7,7 +7,7 @@ use std::{
     fmt,
 };
 
-use conversant_core::{Memory, Slot, SlotKind, TurnKeyError};
+use conversant_core::{Memory, PromptFault, Slot, SlotKind, TurnKeyError};
 
 use crate::hints::Hints;
 
@@ -103,6 +103,9 @@ pub enum WiringFault {
         /// The variable.
         name: String,
     },
+    /// A fault of the prompt itself, or of how it uses what the memory provides.
+    #[error("{0}")]
+    Prompt(PromptFault),
     /// Two sources provide the same variable.
     #[error("variable `{name}` is provided twice: by {first} and by {second}")]
     TwoSources {

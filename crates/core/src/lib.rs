@@ -54,6 +54,7 @@ mod output_parser;
 mod own_format;
 mod panic_payload;
 mod prompt;
+mod prompt_fault;
 mod prompt_value;
 #[doc(hidden)]
 pub mod python;
@@ -120,6 +121,7 @@ pub use self::{
     output_parser::{OutputParser, ParseError},
     own_format::OwnFormat,
     prompt::{MissingVariable, Prompt, PromptError, Slot, SlotKind, prompt_inputs},
+    prompt_fault::PromptFault,
     prompt_value::PromptValue,
     reasoning::reasoning_in,
     report::Report,

@@ -87,6 +87,14 @@ pub trait Memory: Send + Sync {
         true
     }
 
+    /// Returns whether a variable of the kind [`Text`](crate::SlotKind::Text) is a text in every
+    /// load, and never a number or data. A chain then says when it is built that a field such as
+    /// `{history:d}` does not take it. `false` by default.
+    fn gives_text(&self, variable: &str) -> bool {
+        let _ = variable;
+        false
+    }
+
     /// Returns the history and the session in which [`save`](Self::save) stores turns. `None` by
     /// default: the memory stores turns elsewhere, or not at all.
     fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
@@ -188,6 +196,9 @@ macro_rules! forward_memory {
             }
             fn saves_turns(&self) -> bool {
                 (**self).saves_turns()
+            }
+            fn gives_text(&self, variable: &str) -> bool {
+                (**self).gives_text(variable)
             }
             fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
                 (**self).stored_in()

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, fmt};
 
 use crate::{
-    box_error::BoxError, nearest::nearest, prompt_value::PromptValue, value::ValueKind,
-    variables::Variables,
+    box_error::BoxError, nearest::nearest, prompt_fault::PromptFault, prompt_value::PromptValue,
+    value::ValueKind, variables::Variables,
 };
 
 /// A template that formats variables into a [`PromptValue`].
@@ -52,6 +52,21 @@ pub trait Prompt: Send + Sync {
     /// # Errors
     /// [`PromptError`], if a required variable is missing or a value does not fit its slot.
     fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError>;
+
+    /// Returns the kind of what [`format`](Self::format) returns, if it is always the same. `None`
+    /// by default.
+    fn gives(&self) -> Option<SlotKind> {
+        None
+    }
+
+    /// Returns the faults that are known before any call: those for which each call that leaves the
+    /// prompt's own values as they are would fail, and names that were probably misspelt. A chain
+    /// asks when it is built. `given` are variables whose values always have the kind of their slot,
+    /// such as messages of a memory. None by default.
+    fn faults(&self, given: &[Slot]) -> Vec<PromptFault> {
+        let _ = given;
+        Vec::new()
+    }
 }
 
 macro_rules! forward_prompt {
@@ -64,6 +79,14 @@ macro_rules! forward_prompt {
 
             fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
                 (**self).format(variables)
+            }
+
+            fn gives(&self) -> Option<SlotKind> {
+                (**self).gives()
+            }
+
+            fn faults(&self, given: &[Slot]) -> Vec<PromptFault> {
+                (**self).faults(given)
             }
         }
     )*};

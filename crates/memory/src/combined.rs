@@ -159,6 +159,12 @@ impl Memory for CombinedMemory {
         self.memories.iter().any(|memory| memory.saves_turns())
     }
 
+    fn gives_text(&self, variable: &str) -> bool {
+        let has =
+            |memory: &dyn Memory| memory.variables().iter().any(|slot| slot.name() == variable);
+        self.memories.iter().any(|memory| has(&**memory) && memory.gives_text(variable))
+    }
+
     /// Returns the session of all memories, if they share one.
     fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
         if self.settlement.has_several_sessions() {

@@ -210,6 +210,10 @@ impl<M: Memory> Memory for LeasedMemory<M> {
         self.memory.saves_turns()
     }
 
+    fn gives_text(&self, variable: &str) -> bool {
+        self.memory.gives_text(variable)
+    }
+
     fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
         self.memory.stored_in()
     }

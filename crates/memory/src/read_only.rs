@@ -57,6 +57,10 @@ impl<M: Memory> Memory for ReadOnlyMemory<M> {
         false
     }
 
+    fn gives_text(&self, variable: &str) -> bool {
+        self.memory.gives_text(variable)
+    }
+
     fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
         None
     }

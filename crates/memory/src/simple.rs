@@ -52,6 +52,10 @@ impl Memory for SimpleMemory {
         false
     }
 
+    fn gives_text(&self, variable: &str) -> bool {
+        matches!(self.variables.get(variable), Some(Value::Text(_)))
+    }
+
     fn at(&self, _: Point) -> Option<Box<dyn Memory>> {
         Some(Box::new(self.clone()))
     }

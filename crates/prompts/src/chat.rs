@@ -2,7 +2,9 @@
 
 use std::ops::Add;
 
-use conversant_core::{Messages, Prompt, PromptError, PromptValue, Slot, Variables};
+use conversant_core::{
+    Messages, Prompt, PromptError, PromptFault, PromptValue, Slot, SlotKind, Variables,
+};
 
 mod body;
 #[cfg(feature = "few-shot")]
@@ -24,6 +26,7 @@ pub use self::{
 };
 use crate::{
     error::TemplateError,
+    known_values::KnownValues,
     partials::{Values, partial_methods},
     template_format::TemplateFormat,
     work_limit::OutputSize,
@@ -192,6 +195,17 @@ impl Prompt for ChatPromptTemplate {
 
     fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
         self.format_messages(variables).map(PromptValue::from)
+    }
+
+    fn gives(&self) -> Option<SlotKind> {
+        Some(SlotKind::Messages)
+    }
+
+    fn faults(&self, given: &[Slot]) -> Vec<PromptFault> {
+        let mut faults = Vec::new();
+        let Body { slots, partials, .. } = &self.body;
+        self.body.check(&KnownValues::new(slots, partials, given), &mut faults);
+        faults
     }
 }
 

@@ -66,6 +66,7 @@ mod error;
 mod few_shot;
 #[cfg(feature = "jinja")]
 mod jinja;
+mod known_values;
 #[cfg(feature = "json")]
 mod load;
 #[cfg(feature = "macros")]

@@ -69,7 +69,8 @@ impl Partials {
         functions.collect()
     }
 
-    fn get(&self, name: &str) -> Option<&Value> {
+    /// Returns a value, or `None` if a function computes it.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         match self.entries.get(self.position(name)?)? {
             (_, Partial::Value(value)) => Some(value),
             _ => None,

@@ -2,14 +2,20 @@
 
 use std::{
     borrow::Cow,
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, OnceLock},
 };
 
-use conversant_core::{Prompt, PromptError, PromptValue, Slot, Value, Variables, prompt_inputs};
+use conversant_core::{
+    Prompt, PromptError, PromptFault, PromptValue, Slot, SlotKind, Value, Variables, nearest,
+    prompt_inputs,
+};
 
 use crate::slot_set::SlotSet;
+
+/// The most parts that are not used for which the nearest name is searched: 20.
+const MAX_HINTS: usize = 20;
 
 /// A sequence of prompts. Each gets the variables of the call and the results of the previous
 /// prompts.
@@ -68,6 +74,27 @@ impl PipelinePromptTemplate {
         self.slot_set().required()
     }
 
+    /// Finds the parts that no prompt after them uses, while a call must give a variable of nearly
+    /// their name.
+    fn unused_parts(&self) -> Vec<PromptFault> {
+        let mut last_uses: HashMap<&str, usize> = HashMap::new();
+        let prompts = self.parts.iter().map(|(_, prompt)| prompt).chain([&self.last]);
+        for (index, prompt) in prompts.enumerate() {
+            let used = prompt.slots().iter().filter(|slot| !slot.is_partial());
+            last_uses.extend(used.map(|slot| (slot.name(), index)));
+        }
+        let is_unused = |index: usize, name: &str| {
+            last_uses.get(name).is_none_or(|last_use| *last_use <= index)
+        };
+        let parts = self.parts.iter().enumerate();
+        let unused = parts.filter(|(index, (name, _))| is_unused(*index, name)).take(MAX_HINTS);
+        let faults = unused.filter_map(|(_, (name, _))| {
+            let nearest = nearest(name, self.slot_set().required())?.to_owned();
+            Some(PromptFault::UnusedPart { name: name.to_string(), nearest })
+        });
+        faults.collect()
+    }
+
     /// Returns the slots of all prompts, without the names that earlier parts provide.
     fn slot_set(&self) -> &SlotSet {
         self.slots.get_or_init(|| {
@@ -103,6 +130,28 @@ impl Prompt for PipelinePromptTemplate {
             variables.insert(name.clone(), value);
         }
         self.last.format(&prompt_inputs(self.last.slots(), &variables))
+    }
+
+    fn gives(&self) -> Option<SlotKind> {
+        self.last.gives()
+    }
+
+    fn faults(&self, given: &[Slot]) -> Vec<PromptFault> {
+        let mut faults = self.unused_parts();
+        let mut known = given.to_vec();
+        for (name, prompt) in &self.parts {
+            faults.extend(prompt.faults(&known).into_iter().map(|fault| PromptFault::InPart {
+                part: name.to_string(),
+                fault: Box::new(fault),
+            }));
+            known.retain(|slot| slot.name() != name);
+            known.extend(prompt.gives().map(|kind| match kind {
+                SlotKind::Messages => Slot::messages(name.clone()),
+                _ => Slot::text(name.clone()),
+            }));
+        }
+        faults.extend(self.last.faults(&known));
+        faults
     }
 }
 

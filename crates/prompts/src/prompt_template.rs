@@ -2,10 +2,11 @@
 
 use std::{fmt, ops::Add, str::FromStr};
 
-use conversant_core::{Prompt, PromptError, PromptValue, Slot, Variables};
+use conversant_core::{Prompt, PromptError, PromptFault, PromptValue, Slot, SlotKind, Variables};
 
 use crate::{
     error::{TemplateError, TemplateFault},
+    known_values::KnownValues,
     partials::{Partials, Values, partial_methods},
     slot_set::{RESERVED, SlotSet},
     template_format::TemplateFormat,
@@ -153,6 +154,11 @@ impl PromptTemplate {
         let inner = values.with_inner(&self.partials, &|name| self.slots.contains(name));
         self.template.render(&inner)
     }
+
+    /// Finds the fields that known values do not fit.
+    pub(crate) fn check(&self, known: &KnownValues<'_>, faults: &mut Vec<PromptFault>) {
+        self.template.check(&known.with_inner(&self.partials), faults);
+    }
 }
 
 impl Prompt for PromptTemplate {
@@ -164,6 +170,17 @@ impl Prompt for PromptTemplate {
         PromptError::check_missing(self.slots(), variables)?;
         let values = Values::new(variables, &self.partials, &|name| self.slots.contains(name));
         self.template.render(&values).map(PromptValue::from)
+    }
+
+    fn gives(&self) -> Option<SlotKind> {
+        Some(SlotKind::Text)
+    }
+
+    fn faults(&self, given: &[Slot]) -> Vec<PromptFault> {
+        let mut faults = Vec::new();
+        let known = KnownValues::new(&self.slots, &self.partials, given);
+        self.template.check(&known, &mut faults);
+        faults
     }
 }
 

@@ -59,6 +59,10 @@ impl SlotSet {
         names
     }
 
+    pub(crate) fn get(&self, name: &str) -> Option<&Slot> {
+        self.position(name).and_then(|position| self.slots.get(position))
+    }
+
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.position(name).is_some()
     }

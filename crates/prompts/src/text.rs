@@ -3,7 +3,7 @@
 #[cfg(feature = "mustache")]
 use std::sync::Arc;
 
-use conversant_core::PromptError;
+use conversant_core::{PromptError, PromptFault};
 use conversant_template::{RenderError, Template};
 
 #[cfg(feature = "jinja")]
@@ -11,8 +11,8 @@ use crate::jinja::Jinja;
 #[cfg(feature = "mustache")]
 use crate::mustache::Mustache;
 use crate::{
-    error::TemplateError, partials::Values, template_format::TemplateFormat,
-    value_to_argument::argument, work_limit::WorkLimit,
+    error::TemplateError, known_values::KnownValues, partials::Values,
+    template_format::TemplateFormat, value_to_argument::argument, work_limit::WorkLimit,
 };
 
 /// A parsed text template.
@@ -82,6 +82,15 @@ impl TextTemplate {
             Self::Jinja2(template) => own(template.names()),
             #[cfg(feature = "mustache")]
             Self::Mustache(template) => own(template.names()),
+        }
+    }
+
+    /// Finds the fields that known values do not fit. In other formats, any value fits.
+    pub(crate) fn check(&self, known: &KnownValues<'_>, faults: &mut Vec<PromptFault>) {
+        match self {
+            Self::FString(template) => known.check_fields(template, faults),
+            #[cfg(any(feature = "jinja", feature = "mustache"))]
+            _ => {}
         }
     }
 

@@ -333,6 +333,35 @@ impl<'t> Field<'t> {
         self.format().is_none()
     }
 
+    /// Checks that a value fits the field's format spec.
+    ///
+    /// # Errors
+    ///
+    /// [`RenderError::Value`], as [`Template::render`] returns it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_template::{Argument, Piece, Template};
+    ///
+    /// let template = Template::parse("{count:d}")?;
+    /// let Some(Piece::Field(field)) = template.pieces().next() else { panic!("no field") };
+    /// assert!(field.check(&Argument::from(7)).is_ok());
+    /// assert!(field.check(&Argument::from("seven")).is_err());
+    /// # Ok::<(), conversant_template::TemplateError>(())
+    /// ```
+    pub fn check(&self, value: &Argument<'_>) -> Result<(), RenderError> {
+        let Some(format) = self.format() else { return Ok(()) };
+        write(&mut String::new(), value, format.to_text, format.spec.as_ref()).map_err(|reason| {
+            RenderError::Value {
+                name: self.name().to_owned(),
+                spec: self.spec().to_owned(),
+                reason,
+                location: Box::new(self.location()),
+            }
+        })
+    }
+
     /// Returns the position of the field's `{`.
     #[must_use]
     pub fn location(&self) -> Location {

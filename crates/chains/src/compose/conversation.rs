@@ -7,6 +7,7 @@ use conversant_core::{LanguageModel, OutputParser, Prompt, Slot};
 use super::{conversation_prompt::ConversationPrompt, kind::impl_kind};
 use crate::{
     llm_chain::LlmChain,
+    prompt_faults::prompt_faults,
     prompt_model_steps::{Parts, PromptModelSteps},
     runner::Runner,
     settings::Settings,
@@ -141,6 +142,7 @@ impl ConversationChainBuilder {
         });
         // The inputs of a conversation are fixed, unless they are declared.
         settings.inputs.get_or_insert_with(|| vec![input.into_owned()]);
+        faults.extend(prompt_faults(&*prompt, &settings));
         let output_key = [output_key.unwrap_or(Cow::Borrowed("response"))];
         let memory = settings.memory.clone();
         let slots = PromptModelSteps::slots_of(&*prompt, parser.as_deref(), memory.as_deref());

@@ -1,12 +1,18 @@
 //! The check of a chain's wiring: a table of chains that can't be built, and what is said of each.
 
+use std::sync::Arc;
+
 use conversant_chains::{LlmChain, LlmChainBuilder};
 use conversant_core::{
-    LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, async_trait,
+    LoadContext, Loaded, Memory, MemoryError, Messages, Prompt, Saved, Slot, Ticket, Turn,
+    Variables, async_trait, vars,
 };
-use conversant_memory::BufferMemory;
-use conversant_prompts::{ChatPromptTemplate, MessagesPlaceholder, PromptTemplate};
+use conversant_memory::{BufferMemory, CombinedMemory, SimpleMemory};
+use conversant_prompts::{
+    ChatPromptTemplate, MessagesPlaceholder, PipelinePromptTemplate, PromptTemplate,
+};
 use conversant_testkit::ScriptedChat;
+use serde_json::json;
 
 use crate::support::{chat_prompt, text_prompt};
 
@@ -18,8 +24,25 @@ fn buffer() -> BufferMemory {
     BufferMemory::new().with_memory_key("chat_history")
 }
 
+fn facts_and_buffer(facts: Variables) -> CombinedMemory {
+    let memories: [Arc<dyn Memory>; 2] = [Arc::new(SimpleMemory::new(facts)), Arc::new(buffer())];
+    CombinedMemory::new(memories).unwrap()
+}
+
 fn prompt(template: &str) -> PromptTemplate {
     PromptTemplate::from_template(template).unwrap()
+}
+
+fn chat(messages: &[(&'static str, &'static str)]) -> ChatPromptTemplate {
+    ChatPromptTemplate::from_messages(messages.to_vec()).unwrap()
+}
+
+fn pipeline(last: &str) -> PipelinePromptTemplate {
+    PipelinePromptTemplate::new(prompt(last))
+}
+
+fn of(prompt: impl Prompt + 'static) -> LlmChainBuilder {
+    LlmChain::builder().prompt(prompt).model(model())
 }
 
 fn with(prompt: PromptTemplate, memory: BufferMemory) -> LlmChainBuilder {
@@ -89,6 +112,62 @@ fn faults() {
             .inputs(["human_input", "persna", "chat_history"]),
         ),
         (
+            "parts of a pipeline that do not fit",
+            of(pipeline("{start} {question}")
+                .with_part("strat", prompt("Hi"))
+                .with_part("n", prompt("{tone:d}").with_partial("tone", "kind"))),
+        ),
+        (
+            "a part of text where messages are needed",
+            of(PipelinePromptTemplate::new(chat_prompt()).with_part("chat_history", prompt("x"))),
+        ),
+        (
+            "a part of messages in a field of a number",
+            of(pipeline("{examples:d} {question}").with_part(
+                "examples",
+                ChatPromptTemplate::from_messages([("human", "Hi")]).unwrap(),
+            )),
+        ),
+        (
+            "a text for a placeholder",
+            of(ChatPromptTemplate::from_messages([
+                ("placeholder", "{examples}"),
+                ("human", "{question}"),
+            ])
+            .unwrap()
+            .with_partial("examples", "none")),
+        ),
+        (
+            "a text for a placeholder inside of another prompt",
+            of(ChatPromptTemplate::from_messages((
+                ChatPromptTemplate::from_messages([("placeholder", "{examples}")]).unwrap(),
+                ("human", "{question}"),
+            ))
+            .unwrap()
+            .with_partial("examples", 7)),
+        ),
+        (
+            "partial variables that do not fit their fields",
+            of(ChatPromptTemplate::from_messages([("system", "{n:d} {of:.1f}"), ("human", "{q}")])
+                .unwrap()
+                .with_partial("n", "seven")
+                .with_partial("of", Messages::new())),
+        ),
+        (
+            "a conversation as text in a field of a number",
+            with(prompt("{chat_history:d} {human_input}"), buffer()),
+        ),
+        (
+            "a text of one of several memories in a field of a number",
+            of(prompt("{n:d} {place:d} {human_input}"))
+                .memory(facts_and_buffer(vars! { "n" => 7, "place" => "Lisbon" }))
+                .allow_unused("chat_history"),
+        ),
+        (
+            "messages in a field of a number",
+            with(prompt("{chat_history:d} {human_input}"), buffer().with_return_messages(true)),
+        ),
+        (
             "everything at once",
             LlmChain::builder()
                 .prompt(
@@ -130,6 +209,54 @@ fn what_fits_is_built() {
         (
             "an unused memory that is allowed",
             with(prompt("{human_input}"), buffer()).allow_unused("chat_history"),
+        ),
+        (
+            "parts of a pipeline that fit, and one that nothing uses",
+            of(PipelinePromptTemplate::new(chat_prompt())
+                .with_part("chat_history", chat(&[("human", "Hi")]))
+                .with_part("style", prompt("{n:d}").with_partial("n", 7))
+                .with_part("n", prompt("x"))),
+        ),
+        (
+            "a part with nearly the name of an input, which is declared or allowed",
+            of(pipeline("{start}").with_part("strat", prompt("x"))).inputs(["start"]),
+        ),
+        (
+            "texts of memories that fit their fields, and a number",
+            of(prompt("{chat_history:>9} {n:d} {human_input}"))
+                .memory(facts_and_buffer(vars! { "n" => 7 })),
+        ),
+        (
+            "a memory that does not say whether it gives texts",
+            of(prompt("{fact:d} {human_input}")).memory(Facts(vec![Slot::text("fact")])),
+        ),
+        (
+            "a part that may be unused",
+            of(pipeline("{start}").with_part("strat", prompt("x"))).allow_unused("strat"),
+        ),
+        (
+            "partial variables that fit",
+            of(chat(&[("placeholder", "{a}"), ("placeholder", "{b}"), ("human", "{c} {d:>9}")])
+                .with_partial("a", json!([]))
+                .with_partial("b", Messages::new())
+                .with_partial("c", Messages::new())
+                .with_partial("d", "text")),
+        ),
+        (
+            "a partial variable that a function computes",
+            of(chat(&[("placeholder", "{a}"), ("human", "{n:d}")])
+                .with_partial_fn("a", Messages::new)
+                .with_partial_fn("n", || 7)),
+        ),
+        (
+            "a partial variable of a part that another prompt replaces",
+            of(chat(&[("human", "{n:d}")])
+                + ChatPromptTemplate::from_messages([prompt("{n}").with_partial("n", "text")])
+                    .unwrap()),
+        ),
+        (
+            "a partial variable that the call replaces",
+            with(prompt("{chat_history} {n:d}").with_partial("n", "none"), buffer()),
         ),
         (
             "declared inputs that fit",

@@ -9,9 +9,9 @@ use conversant_core::{
     CompletionModel, CompletionRequest, Content, Document, Embeddings, Event, LanguageModel,
     LoadContext, Loaded, MaintainContext, Match, Memory, MemoryError, Message, Messages,
     ModelDescription, ModelError, Observer, OutputParser, ParseError, Point, Prompt, PromptError,
-    PromptValue, Reply, ReplyStream, Saved, SessionId, Slot, Ticket, TokenCounter, Tool, ToolCall,
-    ToolDefinition, ToolError, Turn, TurnId, TurnKeys, Value, Variables, VectorStore,
-    VectorStoreError, Warning, async_trait, vars,
+    PromptFault, PromptValue, Reply, ReplyStream, Saved, SessionId, Slot, SlotKind, Ticket,
+    TokenCounter, Tool, ToolCall, ToolDefinition, ToolError, Turn, TurnId, TurnKeys, Value,
+    Variables, VectorStore, VectorStoreError, Warning, async_trait, vars,
 };
 use serde_json::json;
 
@@ -79,6 +79,10 @@ impl Memory for All {
         called("saves_turns");
         false
     }
+    fn gives_text(&self, variable: &str) -> bool {
+        called("gives_text");
+        variable == "all"
+    }
     fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
         called("stored_in");
         None
@@ -123,7 +127,7 @@ impl Memory for All {
 async fn memory(memory: impl Memory) {
     assert_eq!(memory.variables(), [Slot::text("all")]);
     assert_eq!(memory.keys().input_key(), Some("q"));
-    assert!(!memory.saves_turns() && !memory.needs_maintenance());
+    assert!(!memory.saves_turns() && !memory.needs_maintenance() && memory.gives_text("all"));
     let inputs = Variables::new();
     let loaded = memory.load(LoadContext::new(&inputs).with_input("hi")).await.unwrap();
     assert_eq!(loaded.variables, vars! { "all" => "hi" });
@@ -210,6 +214,15 @@ impl Prompt for All {
         called("format");
         Ok("hi".into())
     }
+    fn gives(&self) -> Option<SlotKind> {
+        called("gives");
+        Some(SlotKind::Text)
+    }
+    fn faults(&self, given: &[Slot]) -> Vec<PromptFault> {
+        called("faults");
+        let fault = |slot: &Slot| PromptFault::TextForMessages { name: slot.name().to_owned() };
+        given.iter().map(fault).collect()
+    }
 }
 
 type Listed = Result<Vec<Document>, VectorStoreError>;
@@ -269,6 +282,8 @@ async fn embeddings(model: impl Embeddings) {
 fn prompt(prompt: impl Prompt) {
     assert_eq!(prompt.slots(), [Slot::text("all")]);
     assert_eq!(prompt.format(&vars! {}).unwrap(), PromptValue::from("hi"));
+    assert_eq!(prompt.gives(), Some(SlotKind::Text));
+    assert_eq!(prompt.faults(&[Slot::text("all")]).len(), 1);
 }
 
 #[deny(clippy::missing_trait_methods)]

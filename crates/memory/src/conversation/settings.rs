@@ -188,6 +188,10 @@ macro_rules! conversation_methods {
             &self.conversation.keys
         }
 
+        fn gives_text(&self, _variable: &str) -> bool {
+            true
+        }
+
         fn stored_in(
             &self,
         ) -> Option<(&dyn conversant_core::ChatHistory, &conversant_core::SessionId)> {

@@ -1,12 +1,13 @@
 //! The parts of a chat prompt, and how they become messages.
 
-use conversant_core::{Message, Messages, Prompt, PromptError, Role, Slot};
+use conversant_core::{Message, Messages, Prompt, PromptError, PromptFault, Role, Slot};
 
 #[cfg(feature = "few-shot")]
 use super::message_source::MessageSource;
 use super::{part_template::ParsedPart, placeholder::MessagesPlaceholder};
 use crate::{
     error::{TemplateError, TemplateFault},
+    known_values::KnownValues,
     partials::{Partials, Values},
     prompt_template::PromptTemplate,
     slot_set::{RESERVED, SlotSet},
@@ -117,6 +118,24 @@ impl Body {
             }
         }
         Ok(())
+    }
+
+    /// Finds the fields and placeholders that known values do not fit.
+    pub(super) fn check(&self, known: &KnownValues<'_>, faults: &mut Vec<PromptFault>) {
+        for part in &self.parts {
+            match part {
+                Part::Template { template, .. } => template.check(known, faults),
+                Part::Parts { parts, .. } => {
+                    let templates = parts.iter().flat_map(ParsedPart::templates);
+                    templates.for_each(|template| template.check(known, faults));
+                }
+                Part::Placeholder(placeholder) => known.check_messages(placeholder.name(), faults),
+                Part::Nested(body) => body.check(&known.with_inner(&body.partials), faults),
+                Part::Literal(_) => {}
+                #[cfg(feature = "few-shot")]
+                Part::Selected(_) => {}
+            }
+        }
     }
 
     /// Returns whether a variable decides which messages are selected: one that the selector asks

@@ -140,12 +140,16 @@ impl ParsedPart {
 
     pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
         use conversant_core::Prompt;
+        self.templates().flat_map(|template| template.slots())
+    }
+
+    pub(super) fn templates(&self) -> impl Iterator<Item = &PromptTemplate> {
         let (first, second) = match &self.0 {
             Kind::Literal(_) => (None, None),
             Kind::Text(text) => (Some(text), None),
             Kind::Image { url, detail } => (Some(url), detail.as_ref()),
         };
-        first.into_iter().chain(second).flat_map(|template| template.slots())
+        first.into_iter().chain(second)
     }
 
     pub(super) fn render(

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use conversant_core::{Messages, Prompt, PromptError, PromptValue, Slot, Variables, prompt_inputs};
+use conversant_core::{
+    Messages, Prompt, PromptError, PromptValue, Slot, SlotKind, Variables, prompt_inputs,
+};
 
 use super::{
     examples::{Examples, check},
@@ -128,6 +130,10 @@ impl Prompt for FewShotChatPromptTemplate {
     fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
         PromptError::check_missing(self.slots(), variables)?;
         self.format_messages(variables).map(PromptValue::from)
+    }
+
+    fn gives(&self) -> Option<SlotKind> {
+        Some(SlotKind::Messages)
     }
 }
 

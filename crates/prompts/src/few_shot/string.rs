@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use conversant_core::{Prompt, PromptError, PromptValue, Slot, Variables, prompt_inputs};
+use conversant_core::{
+    Prompt, PromptError, PromptFault, PromptValue, Slot, SlotKind, Variables, prompt_inputs,
+};
 
 use super::{
     examples::{Examples, check},
@@ -10,6 +12,7 @@ use super::{
 };
 use crate::{
     error::TemplateError,
+    known_values::KnownValues,
     partials::{Partials, Values, partial_methods},
     prompt_template::PromptTemplate,
     slot_set::SlotSet,
@@ -177,6 +180,18 @@ impl Prompt for FewShotPromptTemplate {
             add(self.suffix.render(&values)?)?;
         }
         Ok(parts.join(&self.separator).into())
+    }
+
+    fn gives(&self) -> Option<SlotKind> {
+        Some(SlotKind::Text)
+    }
+
+    fn faults(&self, given: &[Slot]) -> Vec<PromptFault> {
+        let mut faults = Vec::new();
+        let known = KnownValues::new(&self.slots, &self.partials, given);
+        self.prefix.check(&known, &mut faults);
+        self.suffix.check(&known, &mut faults);
+        faults
     }
 }
 

@@ -1,6 +1,6 @@
 //! A prompt of a type that is known only once it is loaded.
 
-use conversant_core::{Prompt, PromptError, PromptValue, Slot, Variables};
+use conversant_core::{Prompt, PromptError, PromptFault, PromptValue, Slot, SlotKind, Variables};
 
 use crate::{
     chat::ChatPromptTemplate, few_shot::FewShotPromptTemplate, prompt_template::PromptTemplate,
@@ -58,6 +58,22 @@ impl Prompt for LoadedPrompt {
             Self::String(prompt) => prompt.format(variables),
             Self::FewShot(prompt) => prompt.format(variables),
             Self::Chat(prompt) => prompt.format(variables),
+        }
+    }
+
+    fn gives(&self) -> Option<SlotKind> {
+        match self {
+            Self::String(prompt) => prompt.gives(),
+            Self::FewShot(prompt) => prompt.gives(),
+            Self::Chat(prompt) => prompt.gives(),
+        }
+    }
+
+    fn faults(&self, given: &[Slot]) -> Vec<PromptFault> {
+        match self {
+            Self::String(prompt) => prompt.faults(given),
+            Self::FewShot(prompt) => prompt.faults(given),
+            Self::Chat(prompt) => prompt.faults(given),
         }
     }
 }

@@ -100,6 +100,10 @@ impl<M: Memory> Memory for FailingMemory<M> {
         self.inner.saves_turns()
     }
 
+    fn gives_text(&self, variable: &str) -> bool {
+        self.inner.gives_text(variable)
+    }
+
     fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
         self.inner.stored_in()
     }
