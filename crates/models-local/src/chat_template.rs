@@ -9,6 +9,9 @@ use minijinja::{
 };
 use minijinja_contrib::pycompat::unknown_method_callback;
 
+mod date;
+mod hugging_face;
+
 /// A message as templates see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TemplateMessage {
@@ -34,6 +37,8 @@ pub(crate) const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' 
 pub(crate) struct ChatTemplate {
     environment: Environment<'static>,
     source: String,
+    /// The source without measures.
+    written: String,
     begin: String,
     end: String,
 }
@@ -49,13 +54,15 @@ impl ChatTemplate {
         jinja::limit(&mut environment);
         environment.set_unknown_method_callback(method);
         environment.remove_global("debug");
+        hugging_face::install(&mut environment);
         environment.add_function("raise_exception", |what: &Value| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, shown(what)?))
         });
-        let source = MeasuredSource::new(&source.replace("\r\n", "\n")).text().to_owned();
+        let written = hugging_face::without_generation_tags(&source.replace("\r\n", "\n"));
+        let source = MeasuredSource::new(&written).text().to_owned();
         environment.template_from_str(&source)?;
         let (begin, end) = (begin.to_owned(), end.to_owned());
-        Ok(Self { environment, source, begin, end })
+        Ok(Self { environment, source, written, begin, end })
     }
 
     /// Renders messages, up to where the model's answer begins.
@@ -74,6 +81,21 @@ impl ChatTemplate {
         let template = self.environment.template_from_str(&self.source)?;
         template.render_captured_to(values, &mut output)?;
         Ok(output.into_text())
+    }
+
+    /// Returns the reason of an error of [`render`](Self::render), with the line of the template.
+    /// The words of an error are part of it if they are the template's: they may be those of a
+    /// message.
+    pub(crate) fn reason(&self, error: &Error) -> String {
+        let line = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
+        let is_name = matches!(
+            error.kind(),
+            ErrorKind::UnknownFilter | ErrorKind::UnknownFunction | ErrorKind::UnknownTest
+        );
+        match error.detail().map(str::trim).filter(|detail| !detail.is_empty()) {
+            Some(detail) if is_name || self.written.contains(detail) => format!("{line}{detail}"),
+            _ => format!("{line}{}", error.kind()),
+        }
     }
 }
 
@@ -161,6 +183,22 @@ mod tests {
                 "system<after>user<end>",
             ),
             (
+                "{% for m in messages %}{%- generation -%}\n {% set x = m.role %}{{ x }}\n{% endgeneration %}{{ x }}.{% endfor %}{{ '{% generation %}' }}{% raw %}{% generation %}{% endraw %}",
+                "system\n.user\n.{% generation %}{% generation %}",
+            ),
+            (
+                "{{ messages | tojson }} {{ {'b': [1, 2.0, true, none], 'a': \"<\u{e9}'\n>\"} | tojson }}",
+                "[{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": \" Hi {{ x }} \"}] {\"b\": [1, 2.0, true, null], \"a\": \"<\u{e9}'\\n>\"}",
+            ),
+            (
+                "{{ {'b': [1, {}], 'a': '\u{e9}'} | tojson(indent=2, sort_keys=true, ensure_ascii=true) }}{{ [1, {'a': 2}] | tojson(separators=(',', ':')) }}",
+                "{\n  \"a\": \"\\u00e9\",\n  \"b\": [\n    1,\n    {}\n  ]\n}[1,{\"a\":2}]",
+            ),
+            (
+                "{% if strftime_now is defined %}{{ strftime_now('%%') }}{{ strftime_now('%Y-%m-%d') | length }}{% endif %}",
+                "%10",
+            ),
+            (
                 "{% for m in messages %}{% if m.role == 'system' %}{% continue %}{% endif %}{{ m.role }}{% break %}{{ m.role }}{% endfor %}",
                 "user",
             ),
@@ -192,6 +230,11 @@ mod tests {
             "{% set n = namespace(x=1) %}{% for i in range(40) %}{% set n.x = (n.x, n.x) %}{% endfor %}",
             "{% for i in range(9999) %}{% if loop.changed([1] * 100000000) %}{% endif %}{% endfor %}",
             "{{ raise_exception(['x' * 10000] * 100000) }}{{ debug() }}",
+            "{{ [['x' * 1000000] * 1000] | tojson }}",
+            "{% for i in range(1000) %}{{ ('x' * 1000000) | tojson | length }}{% endfor %}",
+            "{{ [[[1] * 1000] * 1000] | tojson(indent=' ' * 1000000) }}",
+            "{{ [1] | tojson(colour=1) }}{{ nothing | tojson }}",
+            "{{ nothing | tojson }}",
         ] {
             assert!(rendered(endless).is_err(), "{endless}");
         }

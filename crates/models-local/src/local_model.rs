@@ -27,6 +27,8 @@ use crate::{
 /// It is a [`CompletionModel`], which continues a text, and a [`ChatModel`], which answers messages
 /// by the chat template of its file. Small models remember more as completion models.
 ///
+/// - The chat template is rendered as Hugging Face renders it, with dates in UTC. A template that
+///   cannot be read is an error of the calls with messages; it is not replaced by another one.
 /// - A call that is dropped ends before its next token.
 /// - Calls run one after the other, in the order in which they were made.
 /// - The keys and values of earlier calls are kept, so that the next turn of a conversation reads

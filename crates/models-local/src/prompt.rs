@@ -61,12 +61,13 @@ impl PromptEncoder<'_> {
             messages.iter().map(|message| self.tokenizer.least(&message.content)).sum();
         self.check(text)?;
         let quoted = self.quote(&mut messages);
-        let rendered = template.render(&messages).map_err(|_| {
+        let rendered = template.render(&messages).map_err(|error| {
             let roles: Vec<_> = messages.iter().map(|message| message.role.as_str()).collect();
             ModelError::config(format!(
                 "cannot render the messages with the roles `{}`: the model's chat template refuses \
-                 them; change their order, or use the model as a completion model",
-                roles.join("`, `")
+                 them ({}); change their order, or use the model as a completion model",
+                roles.join("`, `"),
+                template.reason(&error)
             ))
         })?;
         self.check(self.tokenizer.least(&rendered))?;

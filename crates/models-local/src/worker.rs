@@ -154,9 +154,8 @@ fn template(gguf: &Gguf, tokenizer: &Tokenizer) -> Result<ChatTemplate, String> 
             ));
         }
     };
-    match ChatTemplate::new(source, names) {
-        Err(_) if has_chatml => ChatTemplate::new(CHATML, names),
-        made => made,
-    }
-    .map_err(|error| format!("cannot read the chat template of the model file: {error}; {advice}"))
+    // Another template than that of the file would be one that the model was not trained on.
+    ChatTemplate::new(source, names).map_err(|error| {
+        format!("cannot read the chat template of the model file: {error}; {advice}")
+    })
 }

@@ -24,8 +24,8 @@ fn the_template_of_the_file_is_used_and_chatml_if_it_has_none() {
         (letters(), chatml),
         (template("{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"), 9),
         (template("{{ messages[0]['content'] }}<|im_end|>"), 4),
-        // A template that cannot be read, in a model whose tokens are those of ChatML.
-        (template("{% macro x() %}{% endmacro"), chatml),
+        (template("{% generation %}{{ [messages[0].content] | tojson }}{% endgeneration %}"), 7),
+        (template("{{ strftime_now('%Y-%m-%d') }}"), 10),
     ] {
         assert_eq!(tokens(&file, Message::human("Hia")), expected);
     }

@@ -30,6 +30,11 @@ fn calls_that_a_local_model_cannot_answer() {
         refused(&letters(), Message::human(picture), none()),
         refused(&letters(), Message::human("x".repeat(600)), none()),
         refused(&template("{{ raise_exception('roles') }}"), hi(), none()),
+        // An error says why, and does not quote a message.
+        refused(&template("\n{{ raise_exception('no ' + messages[0].content) }}"), hi(), none()),
+        refused(&template("\n\n{{ messages | sorted }}"), hi(), none()),
+        // The tokens are those of ChatML, but the template is not.
+        refused(&template("{% macro x() %}{% endmacro"), hi(), none()),
         refused(&letters().without("tokenizer.ggml.token_type"), hi(), none()),
     ];
     let shown: Vec<String> = errors.iter().map(|error| Report::new(error).to_string()).collect();
