@@ -1,6 +1,6 @@
 //! Failures as HTTP responses. The log has the whole report; the client gets a short text.
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use axum::{
     Json,
@@ -8,8 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use conversant_chains::ChainError;
-use conversant_core::Report;
+use conversant_core::{HistoryError, Report};
 use serde_json::json;
+
+/// The wait before a request is repeated, where the failure says none.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Returns a function that makes a response with a status from an error.
 pub(crate) fn status<E: Error>(status: StatusCode) -> impl Fn(E) -> Response {
@@ -21,8 +24,20 @@ pub(crate) fn of_call(error: ChainError) -> Response {
     let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_GATEWAY);
     // An answer whose turn was not saved was paid for: the client gets it.
     let answer = error.not_saved().map(|not_saved| not_saved.text.as_str());
-    let mut response = response(status, &error, answer);
-    let seconds = error.retry_after().map(|wait| (RETRY_AFTER, wait.as_secs().max(1).into()));
+    let wait = error.retry_after().or_else(|| error.is_retryable().then_some(RETRY));
+    retry_after(response(status, &error, answer), wait)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(crate) fn of_history(error: HistoryError) -> Response {
+    let status = StatusCode::from_u16(error.http_status());
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    retry_after(response(status, &error, None), error.is_retryable().then_some(RETRY))
+}
+
+/// Says when the client may repeat the request.
+fn retry_after(mut response: Response, wait: Option<Duration>) -> Response {
+    let seconds = wait.map(|wait| (RETRY_AFTER, wait.as_secs().max(1).into()));
     response.headers_mut().extend(seconds);
     response
 }

@@ -2,10 +2,13 @@
 //!
 //! | route | answer |
 //! |---|---|
-//! | `POST /sessions/{id}/turns` with `{"message": …}` | the answer as JSON |
-//! | `POST /sessions/{id}/stream` with `{"message": …}` | the answer as server-sent events |
+//! | `POST /sessions/{id}/turns` with `{"message": …, "turn": …}` | the answer as JSON |
+//! | `POST /sessions/{id}/stream` with `{"message": …, "turn": …}` | the answer as server-sent events |
 //! | `GET /sessions/{id}` | the last messages of the session, its usage and its cost |
 //! | `GET /metrics` | calls, failures, tokens and cost since the start, for Prometheus |
+//!
+//! `turn` is a UUID that the client makes. A request that is repeated with it gets the answer of the
+//! first one, and no model is paid twice. Without it, each request is a new turn.
 
 #![allow(clippy::print_stderr, clippy::result_large_err, reason = "a program's log and responses")]
 
@@ -19,6 +22,7 @@ use axum::{http::StatusCode, response::Result};
 use conversant_chains::{Conversations, LlmChain};
 use conversant_core::{
     CallOptions, ChatHistory, LanguageModel, Message, Meter, PriceList, Range, SessionId, Turn,
+    TurnId,
 };
 use conversant_memory::WindowMemory;
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
@@ -84,14 +88,24 @@ impl Service {
         Ok(chain.map_err(failure::status(StatusCode::INTERNAL_SERVER_ERROR))?)
     }
 
-    fn options(&self) -> CallOptions {
-        CallOptions::new().with_timeout(self.limit)
+    fn options(&self, turn: Option<TurnId>) -> CallOptions {
+        let options = CallOptions::new().with_timeout(self.limit);
+        match turn {
+            Some(turn) => options.with_turn_id(turn),
+            None => options,
+        }
     }
 
     async fn turns(&self, session: &str) -> Result<Vec<Turn>> {
         let turns = self.history.turns(&id(session)?, Range::LastTurns(100)).await;
-        Ok(turns.map_err(failure::status(StatusCode::INTERNAL_SERVER_ERROR))?)
+        Ok(turns.map_err(failure::of_history)?)
     }
+}
+
+/// Returns whether a store is the URL of a PostgreSQL database, and not the name of a file.
+#[must_use]
+pub fn is_postgres_url(store: &str) -> bool {
+    ["postgres://", "postgresql://"].iter().any(|scheme| store.starts_with(scheme))
 }
 
 /// Returns the limits of connections for calls that must end within a limit: a connection lasts for

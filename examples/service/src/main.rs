@@ -9,7 +9,7 @@ use conversant_core::{ChatHistory, Prices};
 use conversant_history_postgres::PostgresHistory;
 use conversant_history_sqlite::SqliteHistory;
 use conversant_models::OpenAiChat;
-use service::{Service, connections_for_calls, listener::serve, routes::router};
+use service::{Service, connections_for_calls, is_postgres_url, listener::serve, routes::router};
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,7 +23,7 @@ struct Arguments {
     /// The model's name. Its server is in `OPENAI_BASE_URL`.
     #[arg(long, env = "OPENAI_MODEL", default_value = "gpt-6-luna")]
     model: String,
-    /// The store: a SQLite file, or the URL of a PostgreSQL database.
+    /// The store: a SQLite file, or the URL of a PostgreSQL database (`postgres://…`).
     #[arg(long, default_value = "conversations.db")]
     store: String,
     /// The limit of each call, in seconds.
@@ -40,7 +40,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let Arguments { listen, model, store, limit, input_price, output_price } = Arguments::parse();
-    let history: Arc<dyn ChatHistory> = match store.starts_with("postgres") {
+    let history: Arc<dyn ChatHistory> = match is_postgres_url(&store) {
         true => Arc::new(PostgresHistory::connect(store).await?),
         false => Arc::new(SqliteHistory::open(store)?),
     };

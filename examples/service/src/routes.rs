@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use conversant_chains::{ChainError, ChainStream};
-use conversant_core::{Delta, Totals, vars};
+use conversant_core::{Delta, Totals, TurnId, vars};
 use futures_util::stream::{self, Stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,6 +32,8 @@ const MAX_BODY: usize = 2 << 20;
 #[derive(Deserialize)]
 struct Question {
     message: String,
+    /// The id of the turn, if the client may repeat the request.
+    turn: Option<TurnId>,
 }
 
 /// Returns the router of a service.
@@ -61,10 +63,10 @@ async fn read_body(State(service): State<Service>, request: Request, next: Next)
 async fn turn(
     State(service): State<Service>,
     Path(session): Path<String>,
-    Json(Question { message }): Json<Question>,
+    Json(Question { message, turn }): Json<Question>,
 ) -> Result<Json<Value>> {
     let chain = service.chain(&session)?;
-    let outcome = chain.invoke_with(vars! { "message" => message }, service.options()).await;
+    let outcome = chain.invoke_with(vars! { "message" => message }, service.options(turn)).await;
     let outcome = outcome.map_err(failure::of_call)?;
     let usage = outcome.record.as_ref().and_then(|record| record.usage);
     Ok(Json(json!({"turn": outcome.turn_id, "answer": outcome.text(), "usage": usage})))
@@ -73,11 +75,11 @@ async fn turn(
 async fn stream(
     State(service): State<Service>,
     Path(session): Path<String>,
-    Json(Question { message }): Json<Question>,
+    Json(Question { message, turn }): Json<Question>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let chain = service.chain(&session)?;
     let deadline = sleep(service.limit);
-    let answer = chain.stream_with(vars! { "message" => message }, service.options()).await;
+    let answer = chain.stream_with(vars! { "message" => message }, service.options(turn)).await;
     let answer = answer.map_err(failure::of_call)?;
     let (sender, receiver) = mpsc::channel(16);
     tokio::spawn(forward(answer, sender, deadline, service.ending.subscribe()));

@@ -11,9 +11,11 @@ mod support;
 
 use std::time::Duration;
 
-use conversant_testkit::{Answer, Gate, OpenAiServer};
+use conversant_core::{HistoryError, Version};
+use conversant_memory::InMemoryHistory;
+use conversant_testkit::{Answer, FailingHistory, FailureMode, Gate, HistoryCall, OpenAiServer};
 use serde_json::json;
-use service::{connections_for_calls, listener::ConnectionLimits};
+use service::{connections_for_calls, is_postgres_url, listener::ConnectionLimits};
 use support::Running;
 use tokio::io::AsyncReadExt;
 
@@ -77,6 +79,69 @@ async fn a_stream_is_server_sent_events() {
     "#);
     let session = service.get("/sessions/ada").await.json();
     assert_eq!(session["messages"].as_array().unwrap().len(), 2);
+}
+
+/// A request that is repeated with its turn's id gets the answer that was paid for.
+#[tokio::test]
+async fn a_repeated_request_is_answered_once() {
+    let server = OpenAiServer::builder().reply(Answer::text("Hi Ada!")).start().unwrap();
+    let service = Running::start(&server).await;
+    let turn = "0199d0c5-6a30-7c4d-89ef-f4361551531c";
+    let question = json!({"message": "I am Ada.", "turn": turn});
+    for _ in 0..2 {
+        let response = service.post("/sessions/ada/turns", question.clone()).await;
+        let told = response.json();
+        assert_eq!((&told["turn"], &told["answer"]), (&json!(turn), &json!("Hi Ada!")));
+    }
+    let stream = service.post("/sessions/ada/stream", question).await;
+    assert!(stream.body.contains("data: \"Hi Ada!\""), "{}", stream.body);
+    assert_eq!(server.requests().len(), 1);
+    let other = json!({"message": "I am Bob.", "turn": turn});
+    let response = service.post("/sessions/ada/turns", other).await;
+    assert_eq!((response.status, response.retry_after), (409, None));
+    let odd = json!({"message": "I am Bob.", "turn": "7"});
+    assert_eq!(service.post("/sessions/ada/turns", odd).await.status, 422);
+}
+
+#[tokio::test]
+async fn errors_of_the_store_say_what_to_do() {
+    let stale =
+        || HistoryError::Stale { expected: Version::default(), current: Version::default() };
+    let unreachable = || HistoryError::Backend { source: "refused".into() };
+    let cases: [(fn() -> HistoryError, u16, bool); 5] = [
+        (|| HistoryError::Busy, 409, true),
+        (stale, 409, false),
+        (|| HistoryError::TooLarge { bytes: 2, limit: 1 }, 413, false),
+        (unreachable, 503, true),
+        (|| HistoryError::Corrupt { what: "a line".to_owned(), source: None }, 500, false),
+    ];
+    for (error, status, is_retried) in cases {
+        let server = OpenAiServer::builder().start().unwrap();
+        let history = FailingHistory::new(InMemoryHistory::new())
+            .always(HistoryCall::Turns, FailureMode::fail(error))
+            .always(HistoryCall::Load, FailureMode::fail(error));
+        let service = Running::with_history(&server, history).await;
+        let responses = [
+            service.get("/sessions/ada").await,
+            service.post("/sessions/ada/turns", json!({"message": "hi"})).await,
+        ];
+        for response in responses {
+            let found = (response.status, response.retry_after.is_some());
+            assert_eq!(found, (status, is_retried), "{}", response.body);
+        }
+    }
+}
+
+#[test]
+fn a_file_may_have_the_name_of_a_database() {
+    for (store, is_url) in [
+        ("postgres://u@h/d", true),
+        ("postgresql://h/d", true),
+        ("postgres.db", false),
+        ("postgresql", false),
+    ] {
+        assert_eq!(is_postgres_url(store), is_url, "{store}");
+    }
 }
 
 /// A client that leaves in the middle of an answer finds the part that it saw in its session.

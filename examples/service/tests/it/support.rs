@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use conversant_core::Prices;
+use conversant_core::{ChatHistory, Prices};
 use conversant_history_sqlite::SqliteHistory;
 use conversant_models::OpenAiChat;
 use conversant_testkit::OpenAiServer;
@@ -32,6 +32,7 @@ pub(crate) struct Running {
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) body: String,
+    pub(crate) retry_after: Option<String>,
 }
 
 impl Response {
@@ -73,6 +74,26 @@ impl Running {
         connections: ConnectionLimits,
     ) -> Self {
         let history = Arc::new(SqliteHistory::open(folder.path().join("c.db")).unwrap());
+        Self::over_history(history, folder, model, limit, connections).await
+    }
+
+    /// Starts the service over a history.
+    pub(crate) async fn with_history(
+        model: &OpenAiServer,
+        history: impl ChatHistory + 'static,
+    ) -> Self {
+        let (folder, limit) = (tempfile::tempdir().unwrap(), Duration::from_secs(30));
+        let connections = connections_for_calls(limit);
+        Self::over_history(Arc::new(history), folder, model, limit, connections).await
+    }
+
+    async fn over_history(
+        history: Arc<dyn ChatHistory>,
+        folder: TempDir,
+        model: &OpenAiServer,
+        limit: Duration,
+        connections: ConnectionLimits,
+    ) -> Self {
         let model = OpenAiChat::builder("m").base_url(model.base_url()).max_retries(0).build();
         let service =
             Service::new(model.unwrap(), Prices::per_million(1.0, 10.0), history, limit).unwrap();
@@ -111,9 +132,11 @@ impl Running {
         socket.read_to_string(&mut response).await.unwrap();
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        let head = head.to_ascii_lowercase();
+        let is_chunked = head.contains("transfer-encoding: chunked");
         let body = if is_chunked { dechunked(body) } else { body.to_owned() };
-        Response { status, body }
+        let retry_after = head.lines().find_map(|line| line.strip_prefix("retry-after: "));
+        Response { status, body, retry_after: retry_after.map(str::to_owned) }
     }
 
     /// Sends a request, reads until a text has come, and returns the connection, which is no longer
