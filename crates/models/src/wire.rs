@@ -62,6 +62,7 @@ mod kept_size;
 mod lists;
 mod message_in;
 mod message_out;
+mod open_calls;
 mod options;
 mod origin;
 mod provider_fields;

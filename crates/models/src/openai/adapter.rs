@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use conversant_core::{
-    CallOptions, EventEmitter, Message, ModelDescription, ModelError, PartialReply, Reply, ToolCall,
+    CallOptions, EventEmitter, FinishReason, Message, ModelDescription, ModelError, Part,
+    PartialReply, Reply, ToolCall,
 };
 use http::Method;
 
@@ -156,7 +157,9 @@ impl Adapter {
         if let Some(text) = refusal.filter(|_| is_empty) {
             return Err(ModelError::Refused { text: text.into() });
         }
-        if is_absent || (self.settings.refuse_empty && is_empty && !is_media(&reply.message)) {
+        let is_cut_off = reply.finish_reason.as_ref().is_some_and(FinishReason::is_cut_off);
+        let is_void = if is_cut_off { says_nothing(&reply.message) } else { is_absent };
+        if is_void || (self.settings.refuse_empty && is_empty && !is_media(&reply.message)) {
             return Err(ModelError::EmptyAnswer { finish_reason: reply.finish_reason });
         }
         match &reply.finish_reason {
@@ -173,6 +176,20 @@ impl Adapter {
             }
         }
     }
+}
+
+/// Returns whether an answer that was cut off has nothing: no text, no reasoning and no calls.
+/// Whether its text is then empty or absent depends on the server, and on whether it streams.
+fn says_nothing(message: &Message) -> bool {
+    let is_silent = |part: &Part| part.as_text().is_some_and(str::is_empty);
+    let kwargs = message.extra().get("additional_kwargs");
+    message.content().as_text().is_none_or(str::is_empty)
+        && message.content().parts().iter().all(is_silent)
+        && message.tool_calls().is_empty()
+        && message.invalid_tool_calls().is_empty()
+        && message.reasoning().is_none()
+        && !is_media(message)
+        && kwargs.is_none_or(|kwargs| kwargs.get("function_call").is_none())
 }
 
 /// Returns whether a message without text is one with sounds or images that the model made.

@@ -13,12 +13,17 @@ use std::{
 use bytes::Bytes;
 use conversant_core::{Chunk, Message, Messages, json_text::push_text};
 
+use super::open_calls::OpenCalls;
+
 /// A form that messages are written in.
 pub(crate) trait Encode {
     /// Returns a number that is the same for forms that write the same.
     fn fingerprint(&self) -> u64;
-    /// Writes a message: one JSON value or several, with commas between them.
-    fn write(&self, out: &mut Vec<u8>, message: &Message);
+    /// Writes a message: one JSON value or several, with commas between them. `calls` are those of
+    /// the messages before it, and this one may add some.
+    fn write(&self, out: &mut Vec<u8>, message: &Message, calls: &mut OpenCalls);
+    /// Adds the calls of a message that is not written now.
+    fn add_calls(&self, _message: &Message, _calls: &mut OpenCalls) {}
 }
 
 /// The size from which a tail becomes a block.
@@ -70,7 +75,7 @@ impl BodyWriter {
     /// Appends messages as a JSON array. Call [`make_room`](Self::make_room) first.
     pub(crate) fn push_messages(&mut self, messages: &Messages, style: &impl Encode) {
         self.own.push(b'[');
-        let mut first = true;
+        let (mut first, mut calls) = (true, OpenCalls::default());
         for chunk in messages.chunks() {
             if chunk.range().is_empty() {
                 continue;
@@ -79,15 +84,16 @@ impl BodyWriter {
                 self.own.push(b',');
             }
             match single(&chunk) {
-                Some(message) => style.write(&mut self.own, message),
+                Some(message) => style.write(&mut self.own, message, &mut calls),
                 None => {
-                    let memo = chunk.memo::<Memo>(style.fingerprint());
+                    let memo = chunk.memo::<Memo>(calls.fingerprint(style.fingerprint()));
                     let mut encoded = memo.lock();
                     if encoded.ends.len() < chunk.range().end {
                         // It was evicted since `make_room`, by other encodings of the same run.
-                        encoded.catch_up(&chunk, style);
+                        encoded.catch_up(&chunk, style, &calls);
                     }
                     encoded.copy_to(self, chunk.range());
+                    calls.extend(&encoded.calls);
                 }
             }
         }
@@ -98,15 +104,18 @@ impl BodyWriter {
     /// move while the body is written.
     pub(crate) fn make_room(&mut self, messages: &Messages, style: &impl Encode, more: usize) {
         let (mut bytes, mut blocks) = (more, 0);
+        let mut calls = OpenCalls::default();
         for chunk in messages.chunks().filter(|chunk| !chunk.range().is_empty()) {
             let Some(message) = single(&chunk) else {
-                let memo = chunk.memo::<Memo>(style.fingerprint());
+                let memo = chunk.memo::<Memo>(calls.fingerprint(style.fingerprint()));
                 let mut encoded = memo.lock();
-                encoded.catch_up(&chunk, style);
+                encoded.catch_up(&chunk, style, &calls);
+                calls.extend(&encoded.calls);
                 let (own, shared) = encoded.extent(chunk.range());
                 (bytes, blocks) = (bytes + own + 1, blocks + shared);
                 continue;
             };
+            style.add_calls(message, &mut calls);
             bytes += estimate(message);
         }
         self.own.reserve(bytes);
@@ -175,11 +184,13 @@ struct Encoded {
     tail: Vec<u8>,
     /// The position of each message's comma, from the run's first byte.
     ends: Vec<usize>,
+    /// The calls of the messages.
+    calls: OpenCalls,
 }
 
 impl Encoded {
-    /// Encodes the messages that are new.
-    fn catch_up(&mut self, chunk: &Chunk<'_>, style: &impl Encode) {
+    /// Encodes the messages that are new. `before` are the calls of the messages before the run.
+    fn catch_up(&mut self, chunk: &Chunk<'_>, style: &impl Encode, before: &OpenCalls) {
         let known = self.ends.len();
         if known >= chunk.range().end {
             // The run has not grown since the last call, so its tail is shared from now on.
@@ -189,16 +200,19 @@ impl Encoded {
             return;
         }
         let new = || chunk.run_from(known);
+        let mut calls = before.clone();
+        calls.extend(&self.calls);
         self.ends.reserve(chunk.range().end - known);
         self.tail.reserve(new().map(estimate).sum::<usize>().min(BLOCK));
         for message in new() {
-            style.write(&mut self.tail, message);
+            style.write(&mut self.tail, message, &mut calls);
             self.ends.push(self.sealed + self.tail.len());
             self.tail.push(b',');
             if self.tail.len() >= BLOCK {
                 self.seal();
             }
         }
+        self.calls = calls.without(before);
     }
 
     fn seal(&mut self) {

@@ -20,6 +20,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     answer::EMPTY_CONTENT,
     body_writer::Encode,
+    open_calls::OpenCalls,
     origin::{Origin, OriginMatch},
     provider_fields::{Replay, find},
 };
@@ -219,7 +220,7 @@ impl Encode for Style {
         self.fingerprint
     }
 
-    fn write(&self, out: &mut Vec<u8>, message: &Message) {
+    fn write(&self, out: &mut Vec<u8>, message: &Message, _: &mut OpenCalls) {
         // Writing values with string keys to a vector cannot fail.
         let _ = self.try_write(out, message);
     }

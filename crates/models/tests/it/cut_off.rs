@@ -1,9 +1,13 @@
 //! Answers that their servers cut off: no whole answers, and no calls that the model did not write.
 
-use conversant_core::{InvalidToolCall, ModelError, Reply};
-use conversant_models::wire::{
-    ResponsesStreamDecoder, StreamDecoder, decode_chat_response, decode_responses_response,
+use conversant_core::{ChatModel, ChatRequest, InvalidToolCall, Message, ModelError, Reply};
+use conversant_models::{
+    OpenAiChat,
+    wire::{
+        ResponsesStreamDecoder, StreamDecoder, decode_chat_response, decode_responses_response,
+    },
 };
+use conversant_testkit::{Answer, OpenAiServer};
 use serde_json::{Value as Json, json};
 
 /// Feeds events to a decoder of a stream.
@@ -89,6 +93,51 @@ fn a_call_whose_arguments_did_not_come_is_invalid() {
     ];
     for reply in whole.iter().flatten() {
         assert_eq!(reply.message.tool_calls().len(), 1, "{reply:?}");
+    }
+}
+
+/// Servers write its text as `""`, `null` or not at all, and a stream begins with `""`. What the
+/// limit has left of the reasoning was paid for.
+#[tokio::test]
+async fn an_answer_that_was_cut_off_before_it_began_is_empty() {
+    let empty = json!({"role": "assistant", "content": ""});
+    let null = json!({"role": "assistant", "content": null, "reasoning_content": ""});
+    let unsaid = json!({"role": "assistant", "content": null, "reasoning_content": "Hm"});
+    let reasoned = json!({"role": "assistant", "content": "", "reasoning_content": "Hm"});
+    let part = json!({"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]});
+    let parts = json!({"role": "assistant", "content": [part]});
+    let call = json!({"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}});
+    let calls = json!({"role": "assistant", "content": "", "tool_calls": [call]});
+    let function = json!({"role": "assistant", "content": "", "function_call": {"name": "f"}});
+    for (message, reason, is_answer) in [
+        (&empty, "length", false),
+        (&empty, "content_filter", false),
+        (&null, "length", false),
+        (&unsaid, "length", true),
+        (&reasoned, "MAX_TOKENS", true),
+        (&parts, "length", true),
+        (&empty, "stop", true),
+        (&calls, "length", true),
+        (&function, "length", true),
+    ] {
+        let whole = json!({"choices": [{"message": message, "finish_reason": reason}]});
+        let events = [
+            json!({"choices": [{"delta": message, "finish_reason": null}]}).to_string(),
+            json!({"choices": [{"delta": {}, "finish_reason": reason}]}).to_string(),
+        ];
+        let server = OpenAiServer::start([Answer::json(&whole), Answer::events(events)]).unwrap();
+        let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
+        let request = ChatRequest::new(Message::human("Why?"));
+        let streamed = async { model.stream(&request).await?.into_reply().await };
+        for reply in [model.generate(&request).await, streamed.await] {
+            match reply {
+                Ok(reply) => assert!(is_answer, "{message} {reason}: {reply:?}"),
+                Err(ModelError::EmptyAnswer { finish_reason: Some(found) }) if !is_answer => {
+                    assert_eq!(found.as_str(), reason);
+                }
+                Err(error) => panic!("{message} {reason}: {error:?}"),
+            }
+        }
     }
 }
 

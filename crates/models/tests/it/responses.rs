@@ -1,8 +1,8 @@
 //! The Responses interface: what goes out, what comes in, and what goes back.
 
 use conversant_core::{
-    CallOptions, ChatModel, ChatRequest, Content, Delta, Message, ModelError, Part, ResponseFormat,
-    ToolChoice, ToolDefinition,
+    CallOptions, ChatModel, ChatRequest, Content, Delta, Message, Messages, ModelError, Part,
+    ResponseFormat, ToolChoice, ToolDefinition,
 };
 use conversant_models::{
     OpenAiBuilder, OpenAiChat, OpenAiResponses,
@@ -345,6 +345,70 @@ fn an_item_without_a_type_is_what_its_fields_say() {
     }
     let call = json!({"call_id": "c", "name": "f", "arguments": "{}"});
     assert_eq!(read(json!([call])).message.tool_calls()[0].name, "f");
+}
+
+/// A server refuses the result of a function for a call of another kind.
+#[tokio::test]
+async fn a_result_has_the_form_of_its_call() {
+    let exit = |code: u8| json!({"type": "exit", "exit_code": code});
+    for (item, result, expected) in [
+        (
+            json!({"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "raw"}),
+            "done",
+            json!({"type": "custom_tool_call_output", "call_id": "c", "output": "done"}),
+        ),
+        (
+            json!({"type": "apply_patch_call", "call_id": "c", "operation": {"a": 1}}),
+            "error: no",
+            json!({"type": "apply_patch_call_output", "call_id": "c", "status": "failed",
+                "output": "error: no"}),
+        ),
+        (
+            json!({"type": "shell_call", "call_id": "c", "action": {"a": 1}}),
+            "error: no",
+            json!({"type": "shell_call_output", "call_id": "c",
+                "output": [{"stdout": "", "stderr": "error: no", "outcome": exit(1)}]}),
+        ),
+        (
+            json!({"type": "local_shell_call", "call_id": "c", "action": {"a": 1}}),
+            "x",
+            json!({"type": "local_shell_call_output", "call_id": "c", "output": "x"}),
+        ),
+        (
+            json!({"type": "mcp_approval_request", "id": "c", "name": "f", "arguments": "{}"}),
+            "no",
+            json!({"type": "mcp_approval_response", "approval_request_id": "c",
+                "approve": false, "reason": "no"}),
+        ),
+    ] {
+        let body = json!({"object": "response", "status": "completed", "output": [item]});
+        let answers = [Answer::json(&body), Answer::from("ok"), Answer::from("ok")];
+        let server = OpenAiServer::start(answers).unwrap();
+        let model = model(&server).build().unwrap();
+        let mut conversation = Messages::from(Message::human("?"));
+        let first = model.generate(&ChatRequest::new(conversation.clone())).await.unwrap();
+        conversation.push(first.message);
+        conversation.push(Message::tool(result, "c"));
+        for turn in 1..=2 {
+            let request = ChatRequest::new(conversation.clone());
+            let reply = model.generate(&request).await.unwrap();
+            let input = server.requests()[turn].json()["input"].clone();
+            assert_eq!((&input[1], &input[2]), (&item, &expected));
+            conversation.push(reply.message);
+            conversation.push(Message::human("and now?"));
+        }
+        // Another server gets a call of a function, and its result.
+        let elsewhere = OpenAiServer::start(["ok"]).unwrap();
+        let other = OpenAiResponses::builder("m").base_url(elsewhere.base_url()).build().unwrap();
+        other.generate(&ChatRequest::new(conversation)).await.unwrap();
+        let input = elsewhere.requests()[0].json()["input"].clone();
+        assert_eq!(input[1]["type"], "function_call");
+        assert_eq!(
+            input[2],
+            json!({"type": "function_call_output", "call_id": "c",
+            "output": result})
+        );
+    }
 }
 
 /// A turn with an unanswered call is not whole.

@@ -104,7 +104,7 @@ impl<M: TextEndpoint> OpenAiBuilder<M> {
 
     /// Sets whether an empty text is an
     /// [`EmptyAnswer`](conversant_core::ModelError::EmptyAnswer) error. Default: `false`; only an
-    /// answer without any text is an error.
+    /// answer without any text is an error, and one that was cut off before it began.
     pub fn refuse_empty(mut self, refuse: bool) -> Self {
         self.settings.refuse_empty = refuse;
         self

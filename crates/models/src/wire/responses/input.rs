@@ -15,6 +15,7 @@ use serde_json::{Map, Value as Json, json};
 use super::output::{OUTPUT, STATUS, id_of_other_call, item_type, message_text};
 use crate::wire::{
     body_writer::Encode,
+    open_calls::OpenCalls,
     origin::{Origin, OriginMatch},
 };
 
@@ -48,31 +49,34 @@ impl ResponsesStyle {
     }
 
     /// Returns the input items of a message, at least one.
-    fn items(&self, message: &Message) -> Vec<Json> {
+    fn items(&self, message: &Message, calls: &mut OpenCalls) -> Vec<Json> {
         match message.role() {
             Role::System => {
                 let role = if self.developer_role { "developer" } else { "system" };
                 vec![input_message(role, message.content())]
             }
-            Role::Ai => self.answer(message),
-            Role::Tool => vec![json!({
-                "type": "function_call_output",
-                "call_id": message.tool_call_id().unwrap_or_default(),
-                "output": input_content(message.content()),
-            })],
+            Role::Ai => {
+                self.add_calls(message, calls);
+                self.answer(message)
+            }
+            Role::Tool => vec![call_output(message, calls)],
             Role::Chat(role) => vec![input_message(role, message.content())],
             // The interface has no messages of functions.
             _ => vec![input_message("user", message.content())],
         }
     }
 
-    fn answer(&self, message: &Message) -> Vec<Json> {
+    /// Returns the output items of an answer, if they go back to where they came from.
+    fn returned<'m>(&self, message: &'m Message) -> Option<(&'m Vec<Json>, OriginMatch)> {
         let origin_match = self.origin.compare(message);
-        let kwargs = message.extra().get("additional_kwargs");
-        let output = kwargs.and_then(|kwargs| kwargs.get(OUTPUT)?.as_array());
-        if let Some(output) = output.filter(|_| origin_match.is_same_endpoint())
-            && matches_message(output, message)
-        {
+        let kwargs = message.extra().get("additional_kwargs")?;
+        let output = kwargs.get(OUTPUT)?.as_array()?;
+        let goes_back = origin_match.is_same_endpoint() && matches_message(output, message);
+        goes_back.then_some((output, origin_match))
+    }
+
+    fn answer(&self, message: &Message) -> Vec<Json> {
+        if let Some((output, origin_match)) = self.returned(message) {
             let is_incomplete = message
                 .extra()
                 .get("response_metadata")
@@ -85,6 +89,7 @@ impl ResponsesStyle {
             }
         }
         let mut items = Vec::new();
+        let kwargs = message.extra().get("additional_kwargs");
         let text = answer_text(message.content());
         let refusal = kwargs.and_then(|kwargs| kwargs.get("refusal")?.as_str());
         let calls = message.tool_calls();
@@ -113,8 +118,21 @@ impl Encode for ResponsesStyle {
         self.fingerprint
     }
 
-    fn write(&self, out: &mut Vec<u8>, message: &Message) {
-        for (index, item) in self.items(message).iter().enumerate() {
+    fn add_calls(&self, message: &Message, calls: &mut OpenCalls) {
+        // Calls of other kinds than functions are invalid ones.
+        if message.invalid_tool_calls().is_empty() {
+            return;
+        }
+        let Some((output, _)) = self.returned(message) else { return };
+        for item in output {
+            if let Some(id) = id_of_other_call(item, output) {
+                calls.add(id, item_type(item));
+            }
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>, message: &Message, calls: &mut OpenCalls) {
+        for (index, item) in self.items(message, calls).iter().enumerate() {
             if index > 0 {
                 out.push(b',');
             }
@@ -131,6 +149,49 @@ fn function_call(id: Option<&str>, name: &str, arguments: &str) -> Json {
         "name": name,
         "arguments": arguments,
     })
+}
+
+/// Returns the result of a call in the form of its kind.
+fn call_output(message: &Message, calls: &OpenCalls) -> Json {
+    let id = message.tool_call_id().unwrap_or_default();
+    let text = || message.text().into_owned();
+    let is_failed = || message.text().starts_with("error");
+    match calls.kind(id) {
+        Some("custom_tool_call") => json!({
+            "type": "custom_tool_call_output",
+            "call_id": id,
+            "output": input_content(message.content()),
+        }),
+        Some("apply_patch_call") => json!({
+            "type": "apply_patch_call_output",
+            "call_id": id,
+            "status": if is_failed() { "failed" } else { "completed" },
+            "output": text(),
+        }),
+        Some("shell_call") => {
+            let (stdout, stderr) =
+                if is_failed() { (String::new(), text()) } else { (text(), String::new()) };
+            let outcome = json!({"type": "exit", "exit_code": u8::from(is_failed())});
+            let output = json!({"stdout": stdout, "stderr": stderr, "outcome": outcome});
+            json!({"type": "shell_call_output", "call_id": id, "output": [output]})
+        }
+        Some("local_shell_call") => {
+            json!({"type": "local_shell_call_output", "call_id": id, "output": text()})
+        }
+        // What the adapter cannot ask anyone about is not approved.
+        Some("mcp_approval_request") => json!({
+            "type": "mcp_approval_response",
+            "approval_request_id": id,
+            "approve": false,
+            "reason": text(),
+        }),
+        // A screenshot, which is the output of a `computer_call`, is no text.
+        _ => json!({
+            "type": "function_call_output",
+            "call_id": id,
+            "output": input_content(message.content()),
+        }),
+    }
 }
 
 fn input_message(role: &str, content: &Content) -> Json {
