@@ -103,12 +103,14 @@ async fn a_repeated_request_is_answered_once() {
     assert_eq!(service.post("/sessions/ada/turns", odd).await.status, 422);
 }
 
+type Fails = fn() -> HistoryError;
+
 #[tokio::test]
 async fn errors_of_the_store_say_what_to_do() {
     let stale =
         || HistoryError::Stale { expected: Version::default(), current: Version::default() };
     let unreachable = || HistoryError::Backend { source: "refused".into() };
-    let cases: [(fn() -> HistoryError, u16, bool); 5] = [
+    let cases: [(Fails, u16, bool); 5] = [
         (|| HistoryError::Busy, 409, true),
         (stale, 409, false),
         (|| HistoryError::TooLarge { bytes: 2, limit: 1 }, 413, false),
