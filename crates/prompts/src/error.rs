@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use conversant_template::{Location, TemplateErrorKind};
+use conversant_template::{Location, SyntaxErrorKind};
 
 #[cfg(feature = "jinja")]
 use crate::jinja::fault::JinjaFault;
@@ -121,8 +121,8 @@ impl Error for TemplateError {}
 
 conversant_core::debug_as_report!(TemplateError);
 
-impl From<conversant_template::TemplateError> for TemplateError {
-    fn from(error: conversant_template::TemplateError) -> Self {
+impl From<conversant_template::SyntaxError> for TemplateError {
+    fn from(error: conversant_template::SyntaxError) -> Self {
         Self {
             fault: TemplateFault::FString(error.kind().clone()),
             location: Some(Box::new(error.location().clone())),
@@ -136,7 +136,7 @@ impl From<conversant_template::TemplateError> for TemplateError {
 #[non_exhaustive]
 pub enum TemplateFault {
     /// A fault in an f-string template.
-    FString(TemplateErrorKind),
+    FString(SyntaxErrorKind),
     /// A fault in a Jinja2 template.
     #[cfg(feature = "jinja")]
     Jinja(JinjaFault),

@@ -87,7 +87,7 @@ mod text;
 mod value_to_argument;
 mod work_limit;
 
-pub use conversant_template::{Excerpt, Location, TemplateErrorKind, escape};
+pub use conversant_template::{Excerpt, Location, SyntaxErrorKind, escape};
 
 #[cfg(feature = "few-shot")]
 pub use crate::few_shot::{

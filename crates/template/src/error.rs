@@ -29,19 +29,19 @@ use crate::{
 /// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplateError {
-    kind: TemplateErrorKind,
+pub struct SyntaxError {
+    kind: SyntaxErrorKind,
     location: Box<Location>,
 }
 
-impl TemplateError {
-    pub(crate) fn new(kind: TemplateErrorKind, source: &str, offset: usize) -> Self {
+impl SyntaxError {
+    pub(crate) fn new(kind: SyntaxErrorKind, source: &str, offset: usize) -> Self {
         Self { kind, location: Box::new(Location::of(source, offset)) }
     }
 
     /// Returns the kind of fault.
     #[must_use]
-    pub fn kind(&self) -> &TemplateErrorKind {
+    pub fn kind(&self) -> &SyntaxErrorKind {
         &self.kind
     }
 
@@ -52,7 +52,7 @@ impl TemplateError {
     }
 }
 
-impl fmt::Display for TemplateError {
+impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, location } = self;
         write!(f, "{kind}, at {location}")?;
@@ -64,12 +64,12 @@ impl fmt::Display for TemplateError {
     }
 }
 
-impl Error for TemplateError {}
+impl Error for SyntaxError {}
 
 /// The kinds of fault in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum TemplateErrorKind {
+pub enum SyntaxErrorKind {
     /// A `{` that no `}` closes.
     UnclosedField,
     /// A `}` that no `{` opened.
@@ -98,7 +98,7 @@ pub enum TemplateErrorKind {
     TooLong,
 }
 
-impl fmt::Display for TemplateErrorKind {
+impl fmt::Display for SyntaxErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnclosedField => f.write_str("this `{` is never closed"),

@@ -12,7 +12,7 @@
 /// let source = format!("Answer like {}, for {{name}}", escape(r#"{"ok": true}"#));
 /// let template = Template::parse(source)?;
 /// assert_eq!(template.variables(), ["name"]);
-/// # Ok::<(), conversant_template::TemplateError>(())
+/// # Ok::<(), conversant_template::SyntaxError>(())
 /// ```
 #[must_use]
 pub fn escape(text: &str) -> String {

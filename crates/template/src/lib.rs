@@ -41,7 +41,7 @@ mod template;
 
 pub use crate::{
     argument::Argument,
-    error::{TemplateError, TemplateErrorKind},
+    error::{SyntaxError, SyntaxErrorKind},
     escape::escape,
     location::{Excerpt, Location},
     render_error::{MAX_OUTPUT_BYTES, RenderError},

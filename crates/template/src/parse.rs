@@ -5,7 +5,7 @@ use std::{collections::HashMap, ops::Range};
 use unicode_ident::{is_xid_continue, is_xid_start};
 
 use crate::{
-    error::{TemplateError, TemplateErrorKind as Kind},
+    error::{SyntaxError, SyntaxErrorKind as Kind},
     spec::{Refused, Spec},
 };
 
@@ -113,9 +113,9 @@ impl Part {
     }
 }
 
-pub(crate) fn parse(source: &str) -> Result<Parsed, TemplateError> {
+pub(crate) fn parse(source: &str) -> Result<Parsed, SyntaxError> {
     if is_too_long(source.len()) {
-        return Err(TemplateError::new(Kind::TooLong, source, 0));
+        return Err(SyntaxError::new(Kind::TooLong, source, 0));
     }
     let mut parsed = Parsed::default();
     let mut seen = HashMap::new();
@@ -129,7 +129,7 @@ pub(crate) fn parse(source: &str) -> Result<Parsed, TemplateError> {
         } else if opening {
             at = field(&mut parsed, &mut seen, source, brace)?;
         } else {
-            return Err(TemplateError::new(Kind::UnopenedField, source, brace));
+            return Err(SyntaxError::new(Kind::UnopenedField, source, brace));
         }
     }
     push_text(&mut parsed, source.get(at..));
@@ -148,9 +148,9 @@ fn field<'s>(
     seen: &mut HashMap<&'s str, usize>,
     source: &'s str,
     open: usize,
-) -> Result<usize, TemplateError> {
+) -> Result<usize, SyntaxError> {
     let start = open + 1;
-    let error = |kind, offset| Err(TemplateError::new(kind, source, offset));
+    let error = |kind, offset| Err(SyntaxError::new(kind, source, offset));
     let inside = source.get(start..).unwrap_or_default();
     let length = name_length(inside);
     let end = start + length;
@@ -189,8 +189,8 @@ fn field<'s>(
 }
 
 /// Reads what follows the name, from `at` to the closing brace.
-fn format(source: &str, open: usize, at: usize) -> Result<(Option<Format>, usize), TemplateError> {
-    let error = |kind, offset| Err(TemplateError::new(kind, source, offset));
+fn format(source: &str, open: usize, at: usize) -> Result<(Option<Format>, usize), SyntaxError> {
+    let error = |kind, offset| Err(SyntaxError::new(kind, source, offset));
     let to_text = byte(source, at) == Some(b'!');
     let mut at = at;
     if to_text {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 use crate::{
     argument::Argument,
-    error::TemplateError,
+    error::SyntaxError,
     format::write,
     location::Location,
     parse::{Format, Parsed, Part, is_too_long, parse},
@@ -56,7 +56,7 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// A [`TemplateError`] that names the first fault and where it is.
+    /// A [`SyntaxError`] that names the first fault and where it is.
     ///
     /// # Examples
     ///
@@ -66,7 +66,7 @@ impl Template {
     /// assert!(Template::parse("{name}, {{literal}}").is_ok());
     /// assert!(Template::parse("{name.secret}").is_err());
     /// ```
-    pub fn parse(source: impl Into<String>) -> Result<Self, TemplateError> {
+    pub fn parse(source: impl Into<String>) -> Result<Self, SyntaxError> {
         let source = source.into();
         let parsed = parse(&source)?;
         Ok(Self { inner: Arc::new(Inner { source, parsed, places: HashMap::new() }) })
@@ -77,7 +77,7 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// [`TemplateError`], if the template gets too long.
+    /// [`SyntaxError`], if the template gets too long.
     ///
     /// # Examples
     ///
@@ -88,9 +88,9 @@ impl Template {
     /// template.append(&Template::parse("{b}, {a}")?)?;
     /// assert_eq!(template, Template::parse("{a} and {b}, {a}")?);
     /// assert_eq!(template.variables(), ["a", "b"]);
-    /// # Ok::<(), conversant_template::TemplateError>(())
+    /// # Ok::<(), conversant_template::SyntaxError>(())
     /// ```
-    pub fn append(&mut self, other: &Self) -> Result<(), TemplateError> {
+    pub fn append(&mut self, other: &Self) -> Result<(), SyntaxError> {
         let start = self.source().len();
         match Arc::get_mut(&mut self.inner) {
             // A template ends outside of fields and doubled braces, so both keep their parts.
@@ -120,7 +120,7 @@ impl Template {
     ///
     /// let template = Template::parse("{b} {a} {b}")?;
     /// assert_eq!(template.variables(), ["b", "a"]);
-    /// # Ok::<(), conversant_template::TemplateError>(())
+    /// # Ok::<(), conversant_template::SyntaxError>(())
     /// ```
     #[must_use]
     pub fn variables(&self) -> &[String] {
@@ -139,7 +139,7 @@ impl Template {
     /// assert_eq!(pieces.next(), Some(Piece::Literal("{")));
     /// let Some(Piece::Field(field)) = pieces.next() else { panic!("no field") };
     /// assert_eq!((field.name(), field.spec(), field.is_plain()), ("name", ">9", false));
-    /// # Ok::<(), conversant_template::TemplateError>(())
+    /// # Ok::<(), conversant_template::SyntaxError>(())
     /// ```
     pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         let Parsed { literals, parts, .. } = &self.inner.parsed;
@@ -280,9 +280,9 @@ impl Template {
 }
 
 impl FromStr for Template {
-    type Err = TemplateError;
+    type Err = SyntaxError;
 
-    fn from_str(source: &str) -> Result<Self, TemplateError> {
+    fn from_str(source: &str) -> Result<Self, SyntaxError> {
         Self::parse(source)
     }
 }
@@ -348,7 +348,7 @@ impl<'t> Field<'t> {
     /// let Some(Piece::Field(field)) = template.pieces().next() else { panic!("no field") };
     /// assert!(field.check(&Argument::from(7)).is_ok());
     /// assert!(field.check(&Argument::from("seven")).is_err());
-    /// # Ok::<(), conversant_template::TemplateError>(())
+    /// # Ok::<(), conversant_template::SyntaxError>(())
     /// ```
     pub fn check(&self, value: &Argument<'_>) -> Result<(), RenderError> {
         let Some(format) = self.format() else { return Ok(()) };

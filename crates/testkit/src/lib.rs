@@ -35,12 +35,12 @@
 //! # Examples
 //!
 //! ```
-//! use conversant_testkit::{Answer, OpenAiServer};
+//! use conversant_testkit::{ServerAnswer, OpenAiServer};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = OpenAiServer::builder()
 //!     .reply("Hi there! How can I help you today?")
-//!     .reply(Answer::error(429, "rate_limit_exceeded", "slow down").with_header("retry-after", "1"))
+//!     .reply(ServerAnswer::error(429, "rate_limit_exceeded", "slow down").with_header("retry-after", "1"))
 //!     .start()?;
 //! assert!(server.base_url().ends_with("/v1"));
 //! // … point the adapter under test at `server.base_url()`, run it, then look at what it sent:
@@ -71,7 +71,9 @@ pub use cassette::{Cassette, CassetteError};
 pub use failing::{FailingHistory, FailingMemory, FailureMode, HistoryCall, MemoryCall};
 pub use fault_server::{Fault, FaultServer, Step, faults};
 pub use gate::Gate;
-pub use openai_server::{Answer, Dialect, OpenAiServer, OpenAiServerBuilder, RecordedRequest};
+pub use openai_server::{
+    OpenAiServer, OpenAiServerBuilder, RecordedRequest, ServerAnswer, ServerDialect,
+};
 pub use poll_then_drop::poll_then_drop;
 pub use scripted::{Scripted, ScriptedChat, ScriptedCompletion, ScriptedReply};
 #[cfg(feature = "tls")]

@@ -13,8 +13,8 @@ mod settings;
 mod state;
 
 pub use self::{
-    answer::Answer,
+    answer::ServerAnswer,
     request::RecordedRequest,
     server::{OpenAiServer, OpenAiServerBuilder},
-    settings::Dialect,
+    settings::ServerDialect,
 };

@@ -15,7 +15,7 @@ use conversant_memory::{BufferMemory, InMemoryHistory, SimpleMemory};
 use conversant_models::{OpenAi, OpenAiChat, OpenAiResponses};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, PromptTemplate};
 use conversant_testkit::{
-    Answer, OpenAiServer, ScriptedChat, ScriptedCompletion, ScriptedReply, block_on,
+    OpenAiServer, ScriptedChat, ScriptedCompletion, ScriptedReply, ServerAnswer, block_on,
 };
 use serde_json::json;
 
@@ -272,7 +272,7 @@ fn a_stream_whose_answer_does_not_fit_ends_with_an_error_and_stores_nothing() {
 /// The schema as the adapters send it, and what their servers' refusals and limits become.
 #[tokio::test]
 async fn adapters_send_the_schema_where_their_server_enforces_it() {
-    let ask = |answer: Answer, adapter: &str| {
+    let ask = |answer: ServerAnswer, adapter: &str| {
         let server = OpenAiServer::start([answer]).unwrap();
         let model: LanguageModel = match adapter {
             "chat" => OpenAiChat::builder("m")
@@ -297,7 +297,7 @@ async fn adapters_send_the_schema_where_their_server_enforces_it() {
         let prompt = PromptTemplate::from_template("Is {n} prime?").unwrap();
         (server, LlmChain::builder().prompt(prompt).model(model).build().unwrap())
     };
-    let answer = || Answer::text(r#"{"yes": true, "because": null}"#);
+    let answer = || ServerAnswer::text(r#"{"yes": true, "because": null}"#);
     let rows = [
         ("chat", "/response_format/json_schema/name"),
         ("responses", "/text/format/name"),
@@ -315,7 +315,7 @@ async fn adapters_send_the_schema_where_their_server_enforces_it() {
             assert_eq!(body.pointer(name), Some(&json!("Verdict")), "{adapter}");
         }
     }
-    let refusal = Answer::refusal("I would rather not.");
+    let refusal = ServerAnswer::refusal("I would rather not.");
     let (_server, chain) = ask(refusal, "chat");
     match chain.predict_as::<Verdict>(vars! { "n" => 7 }).await {
         Err(ChainError::Model(ModelError::Refused { text })) => {
@@ -323,7 +323,7 @@ async fn adapters_send_the_schema_where_their_server_enforces_it() {
         }
         other => panic!("{other:?}"),
     }
-    let cut_off = Answer::text(r#"{"yes": tr"#).with_finish_reason("length");
+    let cut_off = ServerAnswer::text(r#"{"yes": tr"#).with_finish_reason("length");
     let (_server, chain) = ask(cut_off, "chat");
     match chain.predict_as::<Verdict>(vars! { "n" => 7 }).await {
         Err(ChainError::Parse { answers, .. }) => assert_eq!(answers[0].text(), r#"{"yes": tr"#),

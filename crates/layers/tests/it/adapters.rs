@@ -5,7 +5,7 @@ use std::time::Duration;
 use conversant_core::{ChatModel, ChatRequest, Message, Reply};
 use conversant_layers::{Cached, ConcurrencyLimit, Fallback, InMemoryCache, RateLimit};
 use conversant_models::{OpenAiChat, OpenAiResponses};
-use conversant_testkit::{Answer, OpenAiServer, suite};
+use conversant_testkit::{OpenAiServer, ServerAnswer, suite};
 use serde_json::json;
 
 use super::ask;
@@ -73,7 +73,7 @@ async fn a_cached_answer_keeps_its_items() {
         {"type": "message", "id": "msg", "role": "assistant",
             "content": [{"type": "output_text", "text": "Hello!"}]},
     ]);
-    let response = Answer::json(&json!({"status": "completed", "output": items}));
+    let response = ServerAnswer::json(&json!({"status": "completed", "output": items}));
     let server = OpenAiServer::builder().reply(response).reply("Bye.").start().unwrap();
     let model = Cached::new(responses(&server), "", InMemoryCache::new(10));
     model.generate(&ask("hi")).await.unwrap();
@@ -90,7 +90,7 @@ async fn a_fallback_takes_over_from_an_adapter() {
     for first in ADAPTERS {
         for second in ADAPTERS {
             for streamed in [false, true] {
-                let broken = Answer::error(500, "server_error", "down");
+                let broken = ServerAnswer::error(500, "server_error", "down");
                 let broken = OpenAiServer::builder().reply(broken).repeat_last().start().unwrap();
                 let sound = OpenAiServer::start(["Hello!"]).unwrap();
                 let model = Fallback::new(first(&broken), second(&sound));

@@ -34,7 +34,7 @@ const BATCH_SIZE: usize = 2048;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let answer = conversant_testkit::Answer::embeddings([vec![0.0, 1.0], vec![1.0, 0.0]]);
+/// # let answer = conversant_testkit::ServerAnswer::embeddings([vec![0.0, 1.0], vec![1.0, 0.0]]);
 /// # let server = conversant_testkit::OpenAiServer::start([answer])?;
 /// # let base_url = server.base_url();
 /// let model = OpenAiEmbeddings::builder("text-embedding-3-small").base_url(base_url).build()?;

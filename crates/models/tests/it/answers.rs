@@ -4,12 +4,12 @@ use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Message, ModelError, Reply,
 };
 use conversant_models::{OpenAi, OpenAiChat};
-use conversant_testkit::{Answer, OpenAiServer};
+use conversant_testkit::{OpenAiServer, ServerAnswer};
 use serde_json::json;
 
 const KEY: &str = "sk-canary-0123456789";
 
-async fn ask(answer: Answer) -> (Result<Reply, ModelError>, usize) {
+async fn ask(answer: ServerAnswer) -> (Result<Reply, ModelError>, usize) {
     let server = OpenAiServer::start([answer]).unwrap();
     let model = OpenAiChat::builder("m").base_url(server.base_url()).api_key(KEY).max_retries(0);
     let model = model.build().unwrap();
@@ -20,7 +20,7 @@ async fn ask(answer: Answer) -> (Result<Reply, ModelError>, usize) {
 #[tokio::test]
 async fn an_answer_is_read_with_all_that_it_says() {
     let answer =
-        Answer::choices(["one", "two"]).with_usage(5, 7).with_header("x-request-id", "r-1");
+        ServerAnswer::choices(["one", "two"]).with_usage(5, 7).with_header("x-request-id", "r-1");
     let server = OpenAiServer::start([answer]).unwrap();
     let model = OpenAiChat::builder("m").base_url(server.base_url()).n(2).build().unwrap();
     let reply = model.generate(&ChatRequest::new(Message::human("hi"))).await.unwrap();
@@ -37,8 +37,8 @@ async fn a_completion_is_read() {
 
 #[tokio::test]
 async fn tool_calls_are_read() {
-    let answer =
-        Answer::tool_call("c1", "f", "{\"a\": \"tab\t\"}").with_tool_call("c2", "g", "{\"a\": ");
+    let answer = ServerAnswer::tool_call("c1", "f", "{\"a\": \"tab\t\"}")
+        .with_tool_call("c2", "g", "{\"a\": ");
     let reply = ask(answer).await.0.unwrap();
     assert_eq!(reply.message.tool_calls()[0].args, json!({"a": "tab\t"}));
     assert_eq!(reply.message.invalid_tool_calls()[0].args.as_deref(), Some("{\"a\": "));
@@ -47,7 +47,7 @@ async fn tool_calls_are_read() {
 #[tokio::test]
 async fn what_is_no_answer_is_an_error() {
     let message = |message| {
-        Answer::json(&json!({"choices": [{"message": message, "finish_reason": "stop"}]}))
+        ServerAnswer::json(&json!({"choices": [{"message": message, "finish_reason": "stop"}]}))
     };
     let echo = format!("Incorrect API key provided: {KEY}");
     let mut shown = Vec::new();
@@ -56,34 +56,35 @@ async fn what_is_no_answer_is_an_error() {
         message(json!({"content": null, "refusal": "no"})),
         message(json!({"content": 7})),
         message(json!({"content": {"a": 1}})),
-        Answer::json(&json!({"choices": []})),
-        Answer::json(&json!({"choices": null})),
-        Answer::json(&json!({"choices": 1})),
-        Answer::json(&json!({"choices": [1]})),
-        Answer::json(&json!({})),
-        Answer::json(&json!(null)),
-        Answer::json(&json!([])),
-        Answer::json(&json!("x")),
-        Answer::json(&json!({"error": {"message": echo, "code": "invalid_api_key"}})),
-        Answer::status(200),
-        Answer::status(204),
-        Answer::status(200).with_body("text/html", "<html>"),
-        Answer::status(200).with_body("application/json", "{\"choices\": [{"),
-        Answer::status(200).with_body("application/json", "{\"choices\": x}"),
-        Answer::status(200).with_body("application/json", &b"{\"choices\": \"\xff\"}"[..]),
-        Answer::status(200).with_body("application/json", "[".repeat(200_000)),
-        Answer::error(400, "context_length_exceeded", "too long"),
-        Answer::error(401, "invalid_api_key", &echo),
-        Answer::error(403, "forbidden", "no"),
-        Answer::error(404, "model_not_found", "no"),
-        Answer::error(413, "too_large", "no"),
-        Answer::error(422, "unprocessable", "no"),
-        Answer::error(429, "rate_limit_exceeded", "slow").with_header("retry-after", "7"),
-        Answer::error(429, "insufficient_quota", "pay"),
-        Answer::error(503, "overloaded", "later").with_header("x-request-id", format!("r-{KEY}")),
-        Answer::status(502).with_body("text/html", "<h1>Bad gateway</h1>"),
-        Answer::status(418),
-        Answer::status(307).with_header("location", "https://elsewhere.example/v1?key=1"),
+        ServerAnswer::json(&json!({"choices": []})),
+        ServerAnswer::json(&json!({"choices": null})),
+        ServerAnswer::json(&json!({"choices": 1})),
+        ServerAnswer::json(&json!({"choices": [1]})),
+        ServerAnswer::json(&json!({})),
+        ServerAnswer::json(&json!(null)),
+        ServerAnswer::json(&json!([])),
+        ServerAnswer::json(&json!("x")),
+        ServerAnswer::json(&json!({"error": {"message": echo, "code": "invalid_api_key"}})),
+        ServerAnswer::status(200),
+        ServerAnswer::status(204),
+        ServerAnswer::status(200).with_body("text/html", "<html>"),
+        ServerAnswer::status(200).with_body("application/json", "{\"choices\": [{"),
+        ServerAnswer::status(200).with_body("application/json", "{\"choices\": x}"),
+        ServerAnswer::status(200).with_body("application/json", &b"{\"choices\": \"\xff\"}"[..]),
+        ServerAnswer::status(200).with_body("application/json", "[".repeat(200_000)),
+        ServerAnswer::error(400, "context_length_exceeded", "too long"),
+        ServerAnswer::error(401, "invalid_api_key", &echo),
+        ServerAnswer::error(403, "forbidden", "no"),
+        ServerAnswer::error(404, "model_not_found", "no"),
+        ServerAnswer::error(413, "too_large", "no"),
+        ServerAnswer::error(422, "unprocessable", "no"),
+        ServerAnswer::error(429, "rate_limit_exceeded", "slow").with_header("retry-after", "7"),
+        ServerAnswer::error(429, "insufficient_quota", "pay"),
+        ServerAnswer::error(503, "overloaded", "later")
+            .with_header("x-request-id", format!("r-{KEY}")),
+        ServerAnswer::status(502).with_body("text/html", "<h1>Bad gateway</h1>"),
+        ServerAnswer::status(418),
+        ServerAnswer::status(307).with_header("location", "https://elsewhere.example/v1?key=1"),
     ] {
         let (result, attempts) = ask(answer).await;
         let error = result.unwrap_err();
@@ -111,7 +112,7 @@ async fn a_key_that_a_server_quotes_is_masked_however_it_is_escaped() {
     for quote in quotes {
         let body = format!(r#"{{"error":{{"message":"wrong key: {quote}","param":"{quote}"}}}}"#);
         for status in [401, 200] {
-            let answer = Answer::status(status).with_body("application/json", body.clone());
+            let answer = ServerAnswer::status(status).with_body("application/json", body.clone());
             let server = OpenAiServer::start([answer]).unwrap();
             let url = format!("{}?api-version=1&key=AIza%2F0123456789", server.base_url());
             let model = OpenAiChat::builder("m").base_url(url).api_key(key).max_retries(0);
@@ -142,7 +143,7 @@ async fn errors_that_are_compressed_are_read() {
         encoder.finish().unwrap()
     };
     let of = |status: u16, body: Vec<u8>| {
-        Answer::status(status)
+        ServerAnswer::status(status)
             .with_body("application/json", body)
             .with_header("content-encoding", "gzip")
     };
@@ -188,7 +189,7 @@ async fn oddities_of_answers_are_taken() {
         (br#"{"choices": [{"message": {"content": [{"type": "text", "text": "parts"}]}}]}"#, "parts"),
         (br#"{"choices": [{"message": {"content": "u"}}], "usage": "none", "model": null}"#, "u"),
     ] {
-        let reply = ask(Answer::status(200).with_body("text/plain", body.to_vec())).await.0.unwrap();
+        let reply = ask(ServerAnswer::status(200).with_body("text/plain", body.to_vec())).await.0.unwrap();
         assert_eq!(reply.text(), text);
     }
 }
@@ -200,7 +201,8 @@ async fn what_can_not_be_read_is_at_hand_in_the_error() {
     for (body, start, length) in
         [(page, "<html>\\u{7}\\nxxx", 200 + 5), (json, r#"{"choices": 7"#, 8192)]
     {
-        let error = ask(Answer::status(200).with_body("text/html", body)).await.0.unwrap_err();
+        let error =
+            ask(ServerAnswer::status(200).with_body("text/html", body)).await.0.unwrap_err();
         let ModelError::Decode(error) = error else { panic!("{error:?}") };
         assert!(error.body.as_str().starts_with(start), "{}", error.body.as_str());
         assert_eq!(error.body.chars().count(), length);

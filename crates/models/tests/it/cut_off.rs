@@ -7,7 +7,7 @@ use conversant_models::{
         ResponsesStreamDecoder, StreamDecoder, decode_chat_response, decode_responses_response,
     },
 };
-use conversant_testkit::{Answer, OpenAiServer};
+use conversant_testkit::{OpenAiServer, ServerAnswer};
 use serde_json::{Value as Json, json};
 
 /// Feeds events to a decoder of a stream.
@@ -125,7 +125,9 @@ async fn an_answer_that_was_cut_off_before_it_began_is_empty() {
             json!({"choices": [{"delta": message, "finish_reason": null}]}).to_string(),
             json!({"choices": [{"delta": {}, "finish_reason": reason}]}).to_string(),
         ];
-        let server = OpenAiServer::start([Answer::json(&whole), Answer::events(events)]).unwrap();
+        let server =
+            OpenAiServer::start([ServerAnswer::json(&whole), ServerAnswer::events(events)])
+                .unwrap();
         let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
         let request = ChatRequest::new(Message::human("Why?"));
         let streamed = async { model.stream(&request).await?.into_reply().await };

@@ -4,7 +4,7 @@ use conversant_core::{
     CallOptions, ChatModel, ChatRequest, Content, Message, Messages, Part, ToolCall,
 };
 use conversant_models::{Dialect, OpenAiBuilder, OpenAiChat, OpenAiResponses};
-use conversant_testkit::{Answer, OpenAiServer};
+use conversant_testkit::{OpenAiServer, ServerAnswer};
 use serde_json::{Value as Json, json};
 
 const HOSTS: [&str; 11] = [
@@ -243,7 +243,7 @@ async fn a_known_refusal_names_the_remedy() {
          'max_completion_tokens' instead.",
         "Something else.",
     ] {
-        let answer = Answer::error(400, "unsupported", message);
+        let answer = ServerAnswer::error(400, "unsupported", message);
         let server = OpenAiServer::builder().reply(answer).repeat_last().start().unwrap();
         let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
         let request = ChatRequest::new(messages());

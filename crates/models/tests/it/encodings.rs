@@ -3,7 +3,7 @@
 
 use conversant_core::{ChatModel, ChatRequest, Delta, Message, ModelError, Reply};
 use conversant_models::{OpenAiChat, OpenAiResponses};
-use conversant_testkit::{Answer, OpenAiServer};
+use conversant_testkit::{OpenAiServer, ServerAnswer};
 
 const CHAT: &str = r#"{"choices":[{"message":{"content":"höy"},"finish_reason":"stop"}]}"#;
 const RESPONSE: &str = r#"{"status":"completed","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"höy"}]}]}"#;
@@ -31,14 +31,14 @@ fn model(server: &OpenAiServer, responses: bool) -> Box<dyn ChatModel> {
     }
 }
 
-fn answer(streamed: bool, body: impl Into<Vec<u8>>, encodings: &[&str]) -> Answer {
+fn answer(streamed: bool, body: impl Into<Vec<u8>>, encodings: &[&str]) -> ServerAnswer {
     let content_type = if streamed { "text/event-stream" } else { "application/json" };
-    let answer = Answer::status(200).with_body(content_type, body.into());
+    let answer = ServerAnswer::status(200).with_body(content_type, body.into());
     encodings.iter().fold(answer, |answer, it| answer.with_header("content-encoding", *it))
 }
 
 /// Asks a server that is asked once.
-async fn ask(responses: bool, streamed: bool, answer: Answer) -> Result<Reply, ModelError> {
+async fn ask(responses: bool, streamed: bool, answer: ServerAnswer) -> Result<Reply, ModelError> {
     let server = OpenAiServer::start([answer.clone(), answer.clone(), answer]).unwrap();
     let model = model(&server, responses);
     let request = ChatRequest::new(Message::human("hi"));
@@ -104,7 +104,7 @@ async fn a_body_that_is_not_compressed_is_read_whatever_its_header_says() {
 #[tokio::test]
 async fn a_stream_that_is_not_compressed_comes_in_pieces() {
     let gate = conversant_testkit::Gate::new();
-    let answer = Answer::chunks([CHAT_EVENTS.split_at(50).0, CHAT_EVENTS.split_at(50).1])
+    let answer = ServerAnswer::chunks([CHAT_EVENTS.split_at(50).0, CHAT_EVENTS.split_at(50).1])
         .with_header("content-encoding", "gzip")
         .held_after(1, &gate);
     let server = OpenAiServer::start([answer]).unwrap();
@@ -169,7 +169,7 @@ mod gzip {
     #[tokio::test]
     async fn a_stream_that_is_compressed_may_come_byte_by_byte() {
         let bytes = zip(CHAT_EVENTS).into_iter().map(|byte| vec![byte]);
-        let answer = Answer::chunks(bytes).with_header("content-encoding", "gzip");
+        let answer = ServerAnswer::chunks(bytes).with_header("content-encoding", "gzip");
         assert_eq!(ask(false, true, answer).await.unwrap().text(), "höy");
     }
 

@@ -4,7 +4,7 @@ use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Embeddings, Message, ModelError,
 };
 use conversant_models::{OpenAi, OpenAiChat, OpenAiEmbeddings, OpenAiResponses};
-use conversant_testkit::{Answer, Dialect, OpenAiServer, suite};
+use conversant_testkit::{OpenAiServer, ServerAnswer, ServerDialect, suite};
 use serde_json::json;
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn azure_has_a_path_a_version_and_a_header_of_its_own() {
 
 #[tokio::test]
 async fn models_are_listed() {
-    for dialect in [Dialect::OpenAi, Dialect::LlamaCpp] {
+    for dialect in [ServerDialect::OpenAi, ServerDialect::LlamaCpp] {
         let server = OpenAiServer::builder().dialect(dialect).models(["a", "b"]).start().unwrap();
         let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
         let ids: Vec<_> = model.models().await.unwrap().into_iter().map(|model| model.id).collect();
@@ -56,8 +56,8 @@ async fn texts_are_embedded_in_order_and_in_batches() {
         {"index": 1, "embedding": [0.0, 1.0]}, {"index": 0, "embedding": [1.0, 0.5]},
     ]});
     let server = OpenAiServer::builder()
-        .reply(Answer::json(&shuffled))
-        .reply(Answer::embeddings([vec![2.0, 2.0]]))
+        .reply(ServerAnswer::json(&shuffled))
+        .reply(ServerAnswer::embeddings([vec![2.0, 2.0]]))
         .start()
         .unwrap();
     let model = OpenAiEmbeddings::builder("m").base_url(server.base_url()).dimensions(2);
@@ -76,13 +76,14 @@ async fn texts_are_embedded_in_order_and_in_batches() {
 
 #[tokio::test]
 async fn vectors_of_another_length_are_an_error() {
-    let answers = [Answer::embeddings([vec![1.0, 2.0]]), Answer::embeddings([vec![1.0]])];
+    let answers =
+        [ServerAnswer::embeddings([vec![1.0, 2.0]]), ServerAnswer::embeddings([vec![1.0]])];
     let server = OpenAiServer::start(answers).unwrap();
     let model = OpenAiEmbeddings::builder("m").base_url(server.base_url()).batch_size(1);
     let texts = ["a", "b"].map(str::to_owned);
     let error = model.clone().build().unwrap().embed(&texts).await.unwrap_err();
     insta::assert_snapshot!(error, @"cannot decode the model's answer: its vectors have 1 dimensions instead of 2");
-    let server = OpenAiServer::start([Answer::embeddings([vec![1.0, 2.0]])]).unwrap();
+    let server = OpenAiServer::start([ServerAnswer::embeddings([vec![1.0, 2.0]])]).unwrap();
     let model = model.base_url(server.base_url()).dimensions(3).build().unwrap();
     let error = model.embed(&texts[..1]).await.unwrap_err();
     insta::assert_snapshot!(error, @"cannot decode the model's answer: its vectors have 2 dimensions instead of 3");
@@ -98,7 +99,7 @@ async fn what_are_no_embeddings_is_an_error() {
         json!({}),
         json!({"error": {"message": "no", "type": "not_supported_error", "code": 501}}),
     ] {
-        let server = OpenAiServer::start([Answer::json(&body)]).unwrap();
+        let server = OpenAiServer::start([ServerAnswer::json(&body)]).unwrap();
         let model = OpenAiEmbeddings::builder("m").base_url(server.base_url()).build().unwrap();
         shown.push(model.embed(&["x".to_owned()]).await.unwrap_err().to_string());
     }
@@ -107,7 +108,7 @@ async fn what_are_no_embeddings_is_an_error() {
 
 #[tokio::test]
 async fn the_adapters_keep_the_contract_of_models() {
-    for dialect in [Dialect::OpenAi, Dialect::LlamaCpp] {
+    for dialect in [ServerDialect::OpenAi, ServerDialect::LlamaCpp] {
         let server = OpenAiServer::builder()
             .dialect(dialect)
             .reply("Hello there!")
@@ -130,7 +131,7 @@ async fn the_adapters_keep_the_contract_of_models() {
 async fn a_context_that_is_too_long_is_recognised() {
     let error =
         json!({"error": {"code": 400, "message": "too long", "type": "exceed_context_size_error"}});
-    let server = OpenAiServer::start([Answer::json(&error).with_status(400)]).unwrap();
+    let server = OpenAiServer::start([ServerAnswer::json(&error).with_status(400)]).unwrap();
     let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
     let error = model.generate(&ChatRequest::new(Message::human("hi"))).await.unwrap_err();
     assert!(error.is_context_length() && matches!(error, ModelError::Status { status: 400, .. }));

@@ -10,7 +10,7 @@ use conversant_core::{
     observe_chat, observe_chat_stream,
 };
 use conversant_models::{OpenAiBuilder, OpenAiChat, OpenAiResponses};
-use conversant_testkit::{Answer, OpenAiServer};
+use conversant_testkit::{OpenAiServer, ServerAnswer};
 
 use crate::faults::KEY;
 
@@ -51,12 +51,12 @@ fn build<M>(builder: OpenAiBuilder<M>, server: &OpenAiServer) -> OpenAiBuilder<M
 async fn retries_reach_the_observers_of_the_call() {
     let mut shown = String::new();
     for name in ["chat", "chat, streamed", "responses"] {
-        let failure = Answer::error(503, "overloaded", &format!("key {KEY} must wait"));
-        let limited = Answer::error(429, "rate_limit_exceeded", "slow down");
+        let failure = ServerAnswer::error(503, "overloaded", &format!("key {KEY} must wait"));
+        let limited = ServerAnswer::error(429, "rate_limit_exceeded", "slow down");
         let server = OpenAiServer::builder()
             .reply(failure)
             .reply(limited.with_header("retry-after-ms", "2"))
-            .reply(Answer::text("Hello!"))
+            .reply(ServerAnswer::text("Hello!"))
             .start()
             .unwrap();
         let log = Arc::new(Log::default());

@@ -8,7 +8,7 @@ use conversant_models::{
     OpenAiBuilder, OpenAiChat, OpenAiResponses,
     wire::{ResponsesStreamDecoder, decode_responses_response},
 };
-use conversant_testkit::{Answer, OpenAiServer};
+use conversant_testkit::{OpenAiServer, ServerAnswer};
 use serde_json::{Value as Json, json};
 
 fn model(server: &OpenAiServer) -> OpenAiBuilder<OpenAiResponses> {
@@ -75,7 +75,11 @@ async fn a_request_is_stateless_and_holds_what_is_set() {
 
 #[tokio::test]
 async fn the_items_of_an_answer_go_back_as_they_came() {
-    let answers = [Answer::json(&reasoned()), Answer::from("Sunny."), Answer::from("elsewhere")];
+    let answers = [
+        ServerAnswer::json(&reasoned()),
+        ServerAnswer::from("Sunny."),
+        ServerAnswer::from("elsewhere"),
+    ];
     let server = OpenAiServer::start(answers).unwrap();
     let model = model(&server).build().unwrap();
     let reply = model.generate(&ask("Weather in Paris?")).await.unwrap();
@@ -112,12 +116,19 @@ async fn the_items_of_an_answer_go_back_as_they_came() {
 #[tokio::test]
 async fn reasoning_that_is_refused_is_left_out_once() {
     let refusal = || {
-        Answer::json(&json!({"error": {"message": "bad", "code": "invalid_encrypted_content"}}))
-            .with_status(400)
+        ServerAnswer::json(
+            &json!({"error": {"message": "bad", "code": "invalid_encrypted_content"}}),
+        )
+        .with_status(400)
     };
     for streamed in [false, true] {
-        let answers =
-            [Answer::json(&reasoned()), refusal(), Answer::from("ok"), refusal(), refusal()];
+        let answers = [
+            ServerAnswer::json(&reasoned()),
+            refusal(),
+            ServerAnswer::from("ok"),
+            refusal(),
+            refusal(),
+        ];
         let server = OpenAiServer::start(answers).unwrap();
         let model = model(&server).build().unwrap();
         let first = model.generate(&ask("?")).await.unwrap();
@@ -140,7 +151,7 @@ async fn reasoning_that_is_refused_is_left_out_once() {
 
 #[tokio::test]
 async fn an_answer_is_streamed() {
-    let answer = Answer::pieces(["Hel", "lo"]).with_tool_call("c1", "weather", "{\"a\": 1}");
+    let answer = ServerAnswer::pieces(["Hel", "lo"]).with_tool_call("c1", "weather", "{\"a\": 1}");
     let server = OpenAiServer::start([answer]).unwrap();
     let model = model(&server).build().unwrap();
     let mut stream = model.stream(&ask("hi")).await.unwrap();
@@ -186,7 +197,7 @@ async fn what_the_interface_does_not_have_is_an_error() {
 
 #[tokio::test]
 async fn what_is_no_answer_is_an_error() {
-    let response = |fields: Json| Answer::json(&fields);
+    let response = |fields: Json| ServerAnswer::json(&fields);
     let mut shown = Vec::new();
     for answer in [
         response(json!({"status": "failed", "error": {"code": "server_error", "message": "x"}})),
@@ -215,7 +226,8 @@ async fn an_incomplete_answer_is_cut_and_its_reasoning_is_not_sent_back() {
     let mut incomplete = reasoned();
     incomplete["status"] = "incomplete".into();
     incomplete["incomplete_details"] = json!({"reason": "max_output_tokens"});
-    let server = OpenAiServer::start([Answer::json(&incomplete), Answer::from("ok")]).unwrap();
+    let server =
+        OpenAiServer::start([ServerAnswer::json(&incomplete), ServerAnswer::from("ok")]).unwrap();
     let model = model(&server).build().unwrap();
     let reply = model.generate(&ask("?")).await.unwrap();
     assert_eq!(reply.finish_reason.as_ref().unwrap().as_str(), "length");
@@ -223,7 +235,7 @@ async fn an_incomplete_answer_is_cut_and_its_reasoning_is_not_sent_back() {
     model.generate(&ChatRequest::new(reply.message)).await.unwrap();
     let sent = server.requests()[1].json()["input"].to_string();
     assert!(!sent.contains("reasoning") && sent.contains("Let me look."), "{sent}");
-    let strict = OpenAiServer::start([Answer::json(&incomplete)]).unwrap();
+    let strict = OpenAiServer::start([ServerAnswer::json(&incomplete)]).unwrap();
     let model =
         OpenAiResponses::builder("m").base_url(strict.base_url()).require_complete(true).build();
     let error = model.unwrap().generate(&ask("?")).await.unwrap_err();
@@ -238,7 +250,7 @@ async fn an_item_that_was_cut_off_is_no_whole_answer() {
     let items = cut["output"].as_array_mut().unwrap();
     let message = items.iter_mut().find(|item| item["type"] == "message").unwrap();
     message["status"] = "incomplete".into();
-    let server = OpenAiServer::start([Answer::json(&cut), Answer::json(&cut)]).unwrap();
+    let server = OpenAiServer::start([ServerAnswer::json(&cut), ServerAnswer::json(&cut)]).unwrap();
     let reply = model(&server).build().unwrap().generate(&ask("?")).await.unwrap();
     assert_eq!(reply.finish_reason.unwrap().as_str(), "incomplete");
     let strict = model(&server).require_complete(true).build().unwrap();
@@ -248,7 +260,7 @@ async fn an_item_that_was_cut_off_is_no_whole_answer() {
 
 #[tokio::test]
 async fn a_stream_has_the_limit_of_the_adapter() {
-    let long = || Answer::pieces(["x".repeat(600), "y".repeat(600)]);
+    let long = || ServerAnswer::pieces(["x".repeat(600), "y".repeat(600)]);
     let server = OpenAiServer::start([long(), long()]).unwrap();
     let ask = async |bytes: usize| {
         let model = model(&server).max_response_bytes(bytes).build().unwrap();
@@ -382,7 +394,8 @@ async fn a_result_has_the_form_of_its_call() {
         ),
     ] {
         let body = json!({"object": "response", "status": "completed", "output": [item]});
-        let answers = [Answer::json(&body), Answer::from("ok"), Answer::from("ok")];
+        let answers =
+            [ServerAnswer::json(&body), ServerAnswer::from("ok"), ServerAnswer::from("ok")];
         let server = OpenAiServer::start(answers).unwrap();
         let model = model(&server).build().unwrap();
         let mut conversation = Messages::from(Message::human("?"));

@@ -9,7 +9,7 @@ use conversant_models::{
     OpenAi, OpenAiChat,
     wire::{SseDecoder, StreamDecoder},
 };
-use conversant_testkit::{Answer, Gate, OpenAiServer};
+use conversant_testkit::{Gate, OpenAiServer, ServerAnswer};
 use serde_json::{Value as Json, json};
 
 fn corpus() -> Vec<Case> {
@@ -343,7 +343,7 @@ fn a_message_after_deltas_may_have_more_calls() {
 #[tokio::test]
 async fn the_first_piece_leaves_before_the_second_is_sent() {
     let gate = Gate::new();
-    let answer = Answer::pieces(["Hel", "lo"]).held_after(2, &gate);
+    let answer = ServerAnswer::pieces(["Hel", "lo"]).held_after(2, &gate);
     let server = OpenAiServer::start([answer]).unwrap();
     let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
     let mut stream = model.stream(&ChatRequest::new(Message::human("hi"))).await.unwrap();
@@ -356,7 +356,7 @@ async fn the_first_piece_leaves_before_the_second_is_sent() {
 
 #[tokio::test]
 async fn a_completion_is_streamed() {
-    let server = OpenAiServer::start([Answer::pieces(["a", "b", "c"])]).unwrap();
+    let server = OpenAiServer::start([ServerAnswer::pieces(["a", "b", "c"])]).unwrap();
     let model = OpenAi::builder("m").base_url(server.base_url()).build().unwrap();
     let mut stream = model.stream(&CompletionRequest::new("x")).await.unwrap();
     let mut deltas = Vec::new();
@@ -369,7 +369,7 @@ async fn a_completion_is_streamed() {
 
 #[tokio::test]
 async fn several_choices_are_told_apart() {
-    let server = OpenAiServer::start([Answer::choices(["one two", "three"])]).unwrap();
+    let server = OpenAiServer::start([ServerAnswer::choices(["one two", "three"])]).unwrap();
     let model = OpenAiChat::builder("m").base_url(server.base_url()).n(2).build().unwrap();
     let reply = model.stream(&ChatRequest::new(Message::human("hi"))).await.unwrap();
     let reply = reply.into_reply().await.unwrap();
@@ -380,7 +380,7 @@ async fn several_choices_are_told_apart() {
 #[tokio::test]
 async fn a_stream_that_is_dropped_closes_its_connection() {
     let gate = Gate::new();
-    let answer = Answer::pieces(["Hel", "lo"]).held_after(2, &gate);
+    let answer = ServerAnswer::pieces(["Hel", "lo"]).held_after(2, &gate);
     let server = OpenAiServer::builder().reply(answer).reply("next").start().unwrap();
     let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
     let request = ChatRequest::new(Message::human("hi"));

@@ -5,7 +5,7 @@ use conversant_core::{
     ModelError, ResponseFormat, ToolChoice, ToolDefinition,
 };
 use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat};
-use conversant_testkit::{Answer, OpenAiServer};
+use conversant_testkit::{OpenAiServer, ServerAnswer};
 use serde_json::{Value as Json, json};
 
 fn weather() -> ToolDefinition {
@@ -64,7 +64,7 @@ async fn forms_of_answers_go_out() {
 #[tokio::test]
 async fn a_turn_with_tools_goes_there_and_back() {
     let server = OpenAiServer::builder()
-        .reply(Answer::tool_call("call_1", "weather", r#"{"city": "Kyoto"}"#).with_tool_call(
+        .reply(ServerAnswer::tool_call("call_1", "weather", r#"{"city": "Kyoto"}"#).with_tool_call(
             "call_2",
             "weather",
             r#"{"city": "Oslo"}"#,
@@ -89,7 +89,7 @@ async fn a_turn_with_tools_goes_there_and_back() {
 
 #[tokio::test]
 async fn streamed_tool_calls_come_in_pieces_and_whole() {
-    let answer = Answer::tool_call("call_1", "weather", r#"{"city": "Kyoto"}"#);
+    let answer = ServerAnswer::tool_call("call_1", "weather", r#"{"city": "Kyoto"}"#);
     let server = OpenAiServer::start([answer]).unwrap();
     let model =
         OpenAiChat::builder("m").base_url(server.base_url()).stream_usage(true).build().unwrap();
@@ -111,7 +111,7 @@ async fn streamed_tool_calls_come_in_pieces_and_whole() {
 
 #[tokio::test]
 async fn a_streamed_refusal_is_told_in_pieces_and_is_an_error() {
-    let server = OpenAiServer::start([Answer::refusal("I can't.")]).unwrap();
+    let server = OpenAiServer::start([ServerAnswer::refusal("I can't.")]).unwrap();
     let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
     let mut stream = model.stream(&ChatRequest::new(Message::human("?"))).await.unwrap();
     let mut said = String::new();
@@ -143,8 +143,8 @@ async fn reasoning_goes_back_to_the_endpoint_it_came_from() {
         "[DONE]",
     ];
     let server = OpenAiServer::builder()
-        .reply(Answer::json(&body))
-        .reply(Answer::events(events))
+        .reply(ServerAnswer::json(&body))
+        .reply(ServerAnswer::events(events))
         .reply("ok")
         .start()
         .unwrap();
@@ -250,7 +250,7 @@ async fn images_that_a_model_made_are_kept_and_go_back() {
     let [a, b] = [image("AA=="), image("BB==")];
     let whole = |content: Json| {
         let message = json!({"role": "assistant", "content": content, "images": [a, b]});
-        Answer::json(&json!({"choices": [{"message": message, "finish_reason": "stop"}]}))
+        ServerAnswer::json(&json!({"choices": [{"message": message, "finish_reason": "stop"}]}))
     };
     let delta = |delta: Json| json!({"choices": [{"delta": delta}]});
     let end = json!({"choices": [{"delta": {}, "finish_reason": "stop"}]});
@@ -263,7 +263,7 @@ async fn images_that_a_model_made_are_kept_and_go_back() {
             // The whole message once more.
             json!({"choices": [{"message": {"content": text, "images": [a, b]}}]}),
         ];
-        Answer::events(events.map(|event| event.to_string()))
+        ServerAnswer::events(events.map(|event| event.to_string()))
     };
     for (answer, streamed, text) in [
         (whole(json!("")), false, ""),
@@ -272,7 +272,7 @@ async fn images_that_a_model_made_are_kept_and_go_back() {
         (pieces("", json!([b])), true, ""),
         (pieces("Two.", json!([a, b])), true, "Two."),
     ] {
-        let server = OpenAiServer::start([answer, Answer::from("ok")]).unwrap();
+        let server = OpenAiServer::start([answer, ServerAnswer::from("ok")]).unwrap();
         let model = OpenAiChat::builder("m").base_url(server.base_url()).refuse_empty(true);
         let model = model.build().unwrap();
         let request = ChatRequest::new(Message::human("draw"));
@@ -289,7 +289,7 @@ async fn images_that_a_model_made_are_kept_and_go_back() {
     }
     // An empty list is not an answer.
     let message = json!({"role": "assistant", "content": null, "images": []});
-    let answer = Answer::json(&json!({"choices": [{"message": message}]}));
+    let answer = ServerAnswer::json(&json!({"choices": [{"message": message}]}));
     let server = OpenAiServer::start([answer]).unwrap();
     let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
     let error = model.generate(&ChatRequest::new(Message::human("draw"))).await.unwrap_err();

@@ -16,7 +16,7 @@ use conversant_core::{
     BoxError, CallOptions, ChatModel, Embeddings, ModelError, StatusKind, TimeoutPhase,
 };
 use conversant_models::{OpenAiEmbeddings, wire::decode_chat_response};
-use conversant_testkit::{Answer, FaultServer, OpenAiServer, faults, poll_then_drop};
+use conversant_testkit::{FaultServer, OpenAiServer, ServerAnswer, faults, poll_then_drop};
 use serde_json::{Value as Json, json};
 use tower_service::Service;
 
@@ -137,7 +137,7 @@ async fn a_prompt_that_is_too_long_is_sent_once() {
     for status in [500, 503] {
         let message = "the request exceeds the available context size, try again later";
         let body = json!({"error": {"message": message, "type": "server_error"}});
-        let answer = Answer::json(&body).with_status(status);
+        let answer = ServerAnswer::json(&body).with_status(status);
         let server = OpenAiServer::start([answer.clone(), answer]).unwrap();
         let model = builder(&server.base_url()).build().unwrap();
         let error = model.generate(&question()).await.unwrap_err();
@@ -235,7 +235,7 @@ async fn a_call_that_is_dropped_at_any_point_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_call_that_is_dropped_closes_its_connection() {
-    let server = OpenAiServer::builder().reply(Answer::hang()).reply("next").start().unwrap();
+    let server = OpenAiServer::builder().reply(ServerAnswer::hang()).reply("next").start().unwrap();
     let model = builder(&server.base_url()).build().unwrap();
     let request = question();
     tokio::select! {

@@ -7,30 +7,30 @@ use crate::gate::Gate;
 
 /// The server's answer to one request.
 ///
-/// [`Answer::text`], [`Answer::pieces`] and [`Answer::tool_call`] are the model's output, which the
-/// server wraps into the form of the request. [`Answer::json`], [`Answer::status`] and
-/// [`Answer::chunks`] are sent as they are. A string converts into a text answer.
+/// [`ServerAnswer::text`], [`ServerAnswer::pieces`] and [`ServerAnswer::tool_call`] are the model's output, which the
+/// server wraps into the form of the request. [`ServerAnswer::json`], [`ServerAnswer::status`] and
+/// [`ServerAnswer::chunks`] are sent as they are. A string converts into a text answer.
 ///
 /// # Examples
 ///
 /// ```
-/// use conversant_testkit::{Answer, Gate, OpenAiServer};
+/// use conversant_testkit::{ServerAnswer, Gate, OpenAiServer};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let gate = Gate::new();
 /// let server = OpenAiServer::builder()
 ///     .reply("plain words")
-///     .reply(Answer::text("cut").with_finish_reason("length"))
-///     .reply(Answer::pieces(["Hel", "lo"]).held_after(2, &gate))
-///     .reply(Answer::error(401, "invalid_api_key", "Incorrect API key provided"))
-///     .reply(Answer::status(502).with_body("text/html", "<h1>Bad gateway</h1>"))
+///     .reply(ServerAnswer::text("cut").with_finish_reason("length"))
+///     .reply(ServerAnswer::pieces(["Hel", "lo"]).held_after(2, &gate))
+///     .reply(ServerAnswer::error(401, "invalid_api_key", "Incorrect API key provided"))
+///     .reply(ServerAnswer::status(502).with_body("text/html", "<h1>Bad gateway</h1>"))
 ///     .start()?;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Answer {
+pub struct ServerAnswer {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) content: Content,
@@ -71,7 +71,7 @@ pub(super) struct Hold {
     pub(super) gate: Gate,
 }
 
-impl Answer {
+impl ServerAnswer {
     /// Answers with this text, streamed word by word. A request for several choices, or with
     /// several prompts, gets the same text for each.
     pub fn text(text: impl AsRef<str>) -> Self {
@@ -143,9 +143,9 @@ impl Answer {
     /// # Examples
     ///
     /// ```
-    /// use conversant_testkit::Answer;
+    /// use conversant_testkit::ServerAnswer;
     ///
-    /// let broken = Answer::events([
+    /// let broken = ServerAnswer::events([
     ///     r#"{"choices":[{"index":0,"delta":{"content":"Hel"}}]}"#,
     ///     r#"{"error":{"message":"the server had an error"}}"#,
     /// ]);
@@ -230,13 +230,13 @@ impl Answer {
     }
 }
 
-impl From<&str> for Answer {
+impl From<&str> for ServerAnswer {
     fn from(text: &str) -> Self {
         Self::text(text)
     }
 }
 
-impl From<String> for Answer {
+impl From<String> for ServerAnswer {
     fn from(text: String) -> Self {
         Self::text(text)
     }

@@ -7,7 +7,7 @@ use super::{
     answer::{Choice, ToolCall},
     completion::{CREATED, Wording, text_choice},
     endpoint::Endpoint,
-    settings::Dialect,
+    settings::ServerDialect,
 };
 
 impl Wording<'_> {
@@ -33,7 +33,7 @@ impl Wording<'_> {
             .map(|choice| self.chunk(vec![choice.clone()]))
             .collect();
         // llama.cpp puts the usage of a text completion into its last chunk in any case.
-        if self.dialect == Dialect::LlamaCpp && !chat {
+        if self.dialect == ServerDialect::LlamaCpp && !chat {
             if let Some(Value::Object(last)) = events.last_mut() {
                 self.add_usage(last);
             }
@@ -58,7 +58,7 @@ impl Wording<'_> {
             _ => "text_completion",
         };
         match self.dialect {
-            Dialect::OpenAi => {
+            ServerDialect::OpenAi => {
                 let mut chunk = self.head(object);
                 chunk.insert("system_fingerprint".to_owned(), Value::Null);
                 chunk.insert("choices".to_owned(), choices.into());
@@ -68,7 +68,7 @@ impl Wording<'_> {
                 }
                 Value::Object(chunk)
             }
-            Dialect::LlamaCpp => json!({
+            ServerDialect::LlamaCpp => json!({
                 "choices": choices,
                 "created": CREATED,
                 "id": self.id(),
@@ -81,7 +81,7 @@ impl Wording<'_> {
 
     fn add_usage(&self, chunk: &mut Map<String, Value>) {
         chunk.insert("usage".to_owned(), self.usage());
-        if self.dialect == Dialect::LlamaCpp {
+        if self.dialect == ServerDialect::LlamaCpp {
             chunk.insert("timings".to_owned(), self.timings());
         }
     }
@@ -98,7 +98,7 @@ impl Wording<'_> {
 
     fn chat_steps(&self, index: u64, choice: &Choice) -> Vec<Value> {
         let first = match (self.dialect, &choice.text) {
-            (Dialect::OpenAi, Some(_)) => {
+            (ServerDialect::OpenAi, Some(_)) => {
                 json!({"role": "assistant", "content": "", "refusal": null})
             }
             _ => json!({"role": "assistant", "content": null}),
@@ -118,10 +118,12 @@ impl Wording<'_> {
 
     fn delta(&self, index: u64, delta: &Value, reason: Option<&str>) -> Value {
         match self.dialect {
-            Dialect::OpenAi => json!({
+            ServerDialect::OpenAi => json!({
                 "index": index, "delta": delta, "logprobs": null, "finish_reason": reason,
             }),
-            Dialect::LlamaCpp => json!({"finish_reason": reason, "index": index, "delta": delta}),
+            ServerDialect::LlamaCpp => {
+                json!({"finish_reason": reason, "index": index, "delta": delta})
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     answer::{Choice, ToolCall},
     endpoint::{Endpoint, RequestOptions},
-    settings::Dialect,
+    settings::ServerDialect,
 };
 
 /// The time of every answer, in seconds since 1970. It is fixed, so that bodies can be in
@@ -17,7 +17,7 @@ pub(super) const CREATED: u64 = 1_700_000_000;
 #[derive(Debug)]
 pub(super) struct Wording<'a> {
     pub(super) endpoint: Endpoint,
-    pub(super) dialect: Dialect,
+    pub(super) dialect: ServerDialect,
     pub(super) options: &'a RequestOptions,
     pub(super) choices: Vec<&'a Choice>,
     pub(super) finish_reason: Option<&'a str>,
@@ -41,14 +41,14 @@ impl Wording<'_> {
             _ => "text_completion",
         };
         match self.dialect {
-            Dialect::OpenAi => {
+            ServerDialect::OpenAi => {
                 let mut body = self.head(object);
                 body.insert("choices".to_owned(), choices.into());
                 body.insert("usage".to_owned(), self.usage());
                 body.insert("system_fingerprint".to_owned(), Value::Null);
                 Value::Object(body)
             }
-            Dialect::LlamaCpp => json!({
+            ServerDialect::LlamaCpp => json!({
                 "choices": choices,
                 "created": CREATED,
                 "model": self.options.model,
@@ -74,7 +74,7 @@ impl Wording<'_> {
     pub(super) fn id(&self) -> String {
         // llama.cpp gives text completions an id of this prefix as well.
         let prefix = match (self.endpoint, self.dialect) {
-            (Endpoint::Completion, Dialect::OpenAi) => "cmpl",
+            (Endpoint::Completion, ServerDialect::OpenAi) => "cmpl",
             _ => "chatcmpl",
         };
         format!("{prefix}-{:04}", self.number)
@@ -89,14 +89,14 @@ impl Wording<'_> {
         let (prompt, completion) = self.tokens();
         let total = prompt.saturating_add(completion);
         match self.dialect {
-            Dialect::OpenAi => json!({
+            ServerDialect::OpenAi => json!({
                 "prompt_tokens": prompt,
                 "completion_tokens": completion,
                 "total_tokens": total,
                 "prompt_tokens_details": {"cached_tokens": 0},
                 "completion_tokens_details": {"reasoning_tokens": 0},
             }),
-            Dialect::LlamaCpp => json!({
+            ServerDialect::LlamaCpp => json!({
                 "completion_tokens": completion,
                 "prompt_tokens": prompt,
                 "total_tokens": total,
@@ -126,7 +126,7 @@ impl Wording<'_> {
             ("role".to_owned(), "assistant".into()),
             ("content".to_owned(), choice.text.as_ref().map(|text| text.concat()).into()),
         ]);
-        if self.dialect == Dialect::OpenAi || choice.refusal.is_some() {
+        if self.dialect == ServerDialect::OpenAi || choice.refusal.is_some() {
             message.insert("refusal".to_owned(), choice.refusal.clone().into());
         }
         if !choice.tool_calls.is_empty() {
@@ -135,10 +135,10 @@ impl Wording<'_> {
         }
         let reason = self.reason(choice);
         match self.dialect {
-            Dialect::OpenAi => json!({
+            ServerDialect::OpenAi => json!({
                 "index": index, "message": message, "logprobs": null, "finish_reason": reason,
             }),
-            Dialect::LlamaCpp => {
+            ServerDialect::LlamaCpp => {
                 json!({"finish_reason": reason, "index": index, "message": message})
             }
         }
@@ -182,10 +182,10 @@ fn base64_vector(vector: &[f32]) -> String {
     BASE64_STANDARD.encode(bytes)
 }
 
-pub(super) fn models(names: &[String], dialect: Dialect) -> Value {
+pub(super) fn models(names: &[String], dialect: ServerDialect) -> Value {
     let owner = match dialect {
-        Dialect::OpenAi => "system",
-        Dialect::LlamaCpp => "llamacpp",
+        ServerDialect::OpenAi => "system",
+        ServerDialect::LlamaCpp => "llamacpp",
     };
     let model = |name: &String| json!({"id": name, "object": "model", "created": CREATED, "owned_by": owner});
     let data: Vec<Value> = names.iter().map(model).collect();
@@ -194,17 +194,19 @@ pub(super) fn models(names: &[String], dialect: Dialect) -> Value {
 
 /// Returns an error that the server makes itself, in its dialect's form.
 pub(super) fn error(
-    dialect: Dialect,
+    dialect: ServerDialect,
     status: u16,
     kind: &str,
     code: Option<&str>,
     message: &str,
 ) -> Value {
     match dialect {
-        Dialect::OpenAi => {
+        ServerDialect::OpenAi => {
             json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
         }
-        Dialect::LlamaCpp => json!({"error": {"code": status, "message": message, "type": kind}}),
+        ServerDialect::LlamaCpp => {
+            json!({"error": {"code": status, "message": message, "type": kind}})
+        }
     }
 }
 

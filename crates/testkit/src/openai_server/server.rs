@@ -3,10 +3,10 @@
 use std::{collections::VecDeque, io, sync::Arc};
 
 use super::{
-    answer::Answer,
+    answer::ServerAnswer,
     request::RecordedRequest,
     service,
-    settings::{Dialect, Key, Settings},
+    settings::{Key, ServerDialect, Settings},
     state::{Source, State},
 };
 use crate::loopback::Loopback;
@@ -20,7 +20,7 @@ use crate::loopback::Loopback;
 /// | `POST …/chat/completions`, `POST …/completions`, `POST …/embeddings` | the script's next |
 /// | `GET …/models` | the names given to [`OpenAiServerBuilder::models`] |
 ///
-/// The server puts an [`Answer`] into the form of the request: a chat completion or a text
+/// The server puts a [`ServerAnswer`] into the form of the request: a chat completion or a text
 /// completion, whole or as server-sent events, in OpenAI's dialect or llama.cpp's. Answers are used
 /// in the order in which requests arrive. After the last one, the server responds with a 500 and
 /// `x-should-retry: false`, unless [`OpenAiServerBuilder::repeat_last`] is set.
@@ -31,7 +31,7 @@ use crate::loopback::Loopback;
 /// # Examples
 ///
 /// ```
-/// use conversant_testkit::{Answer, OpenAiServer};
+/// use conversant_testkit::{ServerAnswer, OpenAiServer};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = OpenAiServer::start(["Hi there!", "I'm doing great."])?;
@@ -40,7 +40,7 @@ use crate::loopback::Loopback;
 /// // Logic instead of a list:
 /// let parrot = OpenAiServer::with_handler(|request| {
 ///     let said = request.json().pointer("/messages/0/content").and_then(|text| text.as_str());
-///     Answer::text(said.unwrap_or_default())
+///     ServerAnswer::text(said.unwrap_or_default())
 /// })?;
 /// assert_ne!(parrot.base_url(), server.base_url());
 /// # Ok(())
@@ -58,20 +58,20 @@ impl OpenAiServer {
     /// # Errors
     ///
     /// If no port can be bound on 127.0.0.1, or no thread started.
-    pub fn start<A: Into<Answer>>(script: impl IntoIterator<Item = A>) -> io::Result<Self> {
+    pub fn start<A: Into<ServerAnswer>>(script: impl IntoIterator<Item = A>) -> io::Result<Self> {
         Self::builder().replies(script).start()
     }
 
     /// Starts a server that calls `handler` for each answer.
     ///
     /// The handler runs on the server's thread: while it blocks, no other request is served. To
-    /// delay an answer, use [`Answer::held_by`].
+    /// delay an answer, use [`ServerAnswer::held_by`].
     ///
     /// # Errors
     ///
     /// If no port can be bound on 127.0.0.1, or no thread started.
     pub fn with_handler(
-        handler: impl Fn(&RecordedRequest) -> Answer + Send + Sync + 'static,
+        handler: impl Fn(&RecordedRequest) -> ServerAnswer + Send + Sync + 'static,
     ) -> io::Result<Self> {
         Self::builder().start_with(Source::Handler(Box::new(handler)))
     }
@@ -117,10 +117,10 @@ impl OpenAiServer {
     ///
     /// ```
     /// use std::{io::Write, net::TcpStream};
-    /// use conversant_testkit::{Answer, OpenAiServer, block_on};
+    /// use conversant_testkit::{ServerAnswer, OpenAiServer, block_on};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = OpenAiServer::start([Answer::hang()])?;
+    /// let server = OpenAiServer::start([ServerAnswer::hang()])?;
     /// let address = server.base_url().replace("http://", "").replace("/v1", "");
     /// let mut client = TcpStream::connect(address)?;
     /// client.write_all(b"POST /v1/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}")?;
@@ -141,26 +141,26 @@ impl OpenAiServer {
 /// |---|---|
 /// | [`reply`](Self::reply), [`replies`](Self::replies) | no answers |
 /// | [`repeat_last`](Self::repeat_last) | a 500 after the last answer |
-/// | [`dialect`](Self::dialect) | [`Dialect::OpenAi`] |
+/// | [`dialect`](Self::dialect) | [`ServerDialect::OpenAi`] |
 /// | [`models`](Self::models) | `gpt-6-luna`, `smollm2-135m-instruct` |
 /// | [`require_key`](Self::require_key) | any key, or none |
 #[derive(Debug, Default)]
 #[must_use]
 pub struct OpenAiServerBuilder {
-    script: VecDeque<Answer>,
+    script: VecDeque<ServerAnswer>,
     repeat_last: bool,
     settings: Settings,
 }
 
 impl OpenAiServerBuilder {
     /// Adds the answer to the next request.
-    pub fn reply(mut self, answer: impl Into<Answer>) -> Self {
+    pub fn reply(mut self, answer: impl Into<ServerAnswer>) -> Self {
         self.script.push_back(answer.into());
         self
     }
 
     /// Adds the answers to the next requests.
-    pub fn replies<A: Into<Answer>>(mut self, answers: impl IntoIterator<Item = A>) -> Self {
+    pub fn replies<A: Into<ServerAnswer>>(mut self, answers: impl IntoIterator<Item = A>) -> Self {
         self.script.extend(answers.into_iter().map(Into::into));
         self
     }
@@ -172,7 +172,7 @@ impl OpenAiServerBuilder {
     }
 
     /// Sets the server to imitate. The default is OpenAI's.
-    pub fn dialect(mut self, dialect: Dialect) -> Self {
+    pub fn dialect(mut self, dialect: ServerDialect) -> Self {
         self.settings.dialect = dialect;
         self
     }
@@ -200,13 +200,13 @@ impl OpenAiServerBuilder {
     /// # Examples
     ///
     /// ```
-    /// use conversant_testkit::{Answer, Dialect, OpenAiServer};
+    /// use conversant_testkit::{ServerAnswer, ServerDialect, OpenAiServer};
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let server = OpenAiServer::builder()
-    ///     .dialect(Dialect::LlamaCpp)
+    ///     .dialect(ServerDialect::LlamaCpp)
     ///     .reply("Paris.")
-    ///     .reply(Answer::tool_call("call_1", "weather", r#"{"city":"Paris"}"#))
+    ///     .reply(ServerAnswer::tool_call("call_1", "weather", r#"{"city":"Paris"}"#))
     ///     .repeat_last()
     ///     .start()?;
     /// # Ok(())

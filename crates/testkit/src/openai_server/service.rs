@@ -15,12 +15,12 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use super::{
-    answer::{Answer, Content},
+    answer::{Content, ServerAnswer},
     body::{AnswerBody, Unfinished},
     completion::{self, Wording},
     endpoint::{Endpoint, RequestOptions},
     request::RecordedRequest,
-    settings::Dialect,
+    settings::ServerDialect,
     state::State,
 };
 
@@ -88,11 +88,11 @@ async fn respond(
 
 /// Returns the script's next answer, or the server's error for a request or a script that cannot be
 /// served.
-fn answer_to(state: &State, request: &RecordedRequest) -> Answer {
+fn answer_to(state: &State, request: &RecordedRequest) -> ServerAnswer {
     let (method, path) = (request.method(), request.path());
     let refuse = |status, kind, code, message: &str| {
         let error = completion::error(state.settings.dialect, status, kind, code, message);
-        Answer::json(&error).with_status(status)
+        ServerAnswer::json(&error).with_status(status)
     };
     let fault_of_script = |code, message: &str| {
         // A retry would get the same error.
@@ -117,7 +117,10 @@ fn answer_to(state: &State, request: &RecordedRequest) -> Answer {
         }
     }
     if endpoint == Endpoint::Models {
-        return Answer::json(&completion::models(&state.settings.models, state.settings.dialect));
+        return ServerAnswer::json(&completion::models(
+            &state.settings.models,
+            state.settings.dialect,
+        ));
     }
     if !request.json().is_object() {
         return refuse(400, invalid, None, "the body of the request is not a JSON object");
@@ -136,7 +139,7 @@ fn answer_to(state: &State, request: &RecordedRequest) -> Answer {
 }
 
 /// Returns the reason for which an answer cannot be sent on this endpoint.
-fn misfit(endpoint: Endpoint, answer: &Answer) -> Option<String> {
+fn misfit(endpoint: Endpoint, answer: &ServerAnswer) -> Option<String> {
     let content = match (&answer.content, endpoint) {
         (Content::Said(choices), Endpoint::Completion) => choices
             .iter()
@@ -170,7 +173,7 @@ fn payload(
     state: &State,
     endpoint: Option<Endpoint>,
     options: &RequestOptions,
-    answer: &Answer,
+    answer: &ServerAnswer,
 ) -> (Option<&'static str>, Payload) {
     let json = |value: Value| (Some(JSON), Payload::Whole(value.to_string().into()));
     match &answer.content {
@@ -195,8 +198,8 @@ fn payload(
             };
             if options.stream {
                 let events = match state.settings.dialect {
-                    Dialect::OpenAi => "text/event-stream; charset=utf-8",
-                    Dialect::LlamaCpp => "text/event-stream",
+                    ServerDialect::OpenAi => "text/event-stream; charset=utf-8",
+                    ServerDialect::LlamaCpp => "text/event-stream",
                 };
                 let chunks = match endpoint {
                     Endpoint::Responses => wording.response_stream(),
@@ -214,7 +217,7 @@ fn payload(
 
 fn with_head(
     state: &State,
-    answer: &Answer,
+    answer: &ServerAnswer,
     content_type: Option<&'static str>,
     body: AnswerBody,
 ) -> Response<AnswerBody> {
@@ -223,7 +226,7 @@ fn with_head(
     if let Some(content_type) = content_type {
         headers.insert("content-type", HeaderValue::from_static(content_type));
     }
-    if state.settings.dialect == Dialect::LlamaCpp {
+    if state.settings.dialect == ServerDialect::LlamaCpp {
         headers.insert("server", HeaderValue::from_static("llama.cpp"));
     }
     for (name, value) in &answer.headers {

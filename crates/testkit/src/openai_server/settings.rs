@@ -5,7 +5,7 @@ use std::fmt;
 /// The server to imitate, where servers with OpenAI's interface differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Dialect {
+pub enum ServerDialect {
     /// OpenAI's own.
     #[default]
     OpenAi,
@@ -20,7 +20,7 @@ pub enum Dialect {
 
 #[derive(Debug)]
 pub(super) struct Settings {
-    pub(super) dialect: Dialect,
+    pub(super) dialect: ServerDialect,
     pub(super) models: Vec<String>,
     pub(super) key: Option<Key>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Key(pub(super) String);
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            dialect: Dialect::default(),
+            dialect: ServerDialect::default(),
             models: vec!["gpt-6-luna".to_owned(), "smollm2-135m-instruct".to_owned()],
             key: None,
         }

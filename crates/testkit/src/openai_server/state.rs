@@ -6,13 +6,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{answer::Answer, request::RecordedRequest, settings::Settings};
+use super::{answer::ServerAnswer, request::RecordedRequest, settings::Settings};
 use crate::counter::Counter;
 
 /// The source of answers.
 pub(super) enum Source {
-    Script { answers: VecDeque<Answer>, repeat_last: bool },
-    Handler(Box<dyn Fn(&RecordedRequest) -> Answer + Send + Sync>),
+    Script { answers: VecDeque<ServerAnswer>, repeat_last: bool },
+    Handler(Box<dyn Fn(&RecordedRequest) -> ServerAnswer + Send + Sync>),
 }
 
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl State {
     }
 
     /// Returns the next answer, or the number of answers so far if the script has ended.
-    pub(super) fn next_answer(&self, request: &RecordedRequest) -> Result<Answer, usize> {
+    pub(super) fn next_answer(&self, request: &RecordedRequest) -> Result<ServerAnswer, usize> {
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = match &mut *source {
             Source::Handler(handler) => Some(handler(request)),

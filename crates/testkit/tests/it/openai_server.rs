@@ -2,7 +2,7 @@
 
 mod wire;
 
-use conversant_testkit::{Answer, Gate, OpenAiServer, block_on};
+use conversant_testkit::{Gate, OpenAiServer, ServerAnswer, block_on};
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -56,7 +56,7 @@ fn the_last_answer_can_be_repeated() {
 #[test]
 fn a_handler_sees_the_request() {
     let server = OpenAiServer::with_handler(|request| {
-        Answer::text(format!("you said {}", request.json()["messages"][0]["content"]))
+        ServerAnswer::text(format!("you said {}", request.json()["messages"][0]["content"]))
     })
     .unwrap();
     let received = Client::new(&server.base_url()).post(CHAT, &chat("hi"));
@@ -101,7 +101,7 @@ fn requests_are_recorded_as_they_came_and_shown_without_keys() {
 #[test]
 fn a_client_that_hangs_up_in_mid_stream_is_noticed() {
     let gate = Gate::new();
-    let answer = Answer::pieces(["Hel", "lo"]).held_after(2, &gate);
+    let answer = ServerAnswer::pieces(["Hel", "lo"]).held_after(2, &gate);
     let server = OpenAiServer::builder().reply(answer).reply("next").start().unwrap();
     let mut client = Client::new(&server.base_url());
     client.send("POST", CHAT, "", &streamed("hi").to_string());
@@ -119,7 +119,7 @@ fn a_client_that_hangs_up_in_mid_stream_is_noticed() {
 
 #[test]
 fn a_client_that_hangs_up_before_the_answer_is_noticed() {
-    let server = OpenAiServer::start([Answer::hang()]).unwrap();
+    let server = OpenAiServer::start([ServerAnswer::hang()]).unwrap();
     let mut client = Client::new(&server.base_url());
     client.send("POST", CHAT, "", &chat("hi").to_string());
     assert_eq!(block_on(server.received(1))[0].path(), CHAT);
@@ -129,9 +129,14 @@ fn a_client_that_hangs_up_before_the_answer_is_noticed() {
 
 #[test]
 fn answers_that_were_read_to_the_end_are_no_disconnects() {
-    let answers = [Answer::text("Hello there"), Answer::status(204), Answer::status(500)];
-    let server =
-        OpenAiServer::builder().replies(answers).reply("x").reply(Answer::hang()).start().unwrap();
+    let answers =
+        [ServerAnswer::text("Hello there"), ServerAnswer::status(204), ServerAnswer::status(500)];
+    let server = OpenAiServer::builder()
+        .replies(answers)
+        .reply("x")
+        .reply(ServerAnswer::hang())
+        .start()
+        .unwrap();
     for body in [chat("a"), chat("b"), chat("c"), streamed("d")] {
         Client::new(&server.base_url()).post(CHAT, &body);
     }
@@ -148,7 +153,7 @@ fn answers_that_were_read_to_the_end_are_no_disconnects() {
 fn an_answer_waits_at_its_gate() {
     let gate = Gate::new();
     let server = OpenAiServer::builder()
-        .reply(Answer::text("slow").held_by(&gate))
+        .reply(ServerAnswer::text("slow").held_by(&gate))
         .reply("fast")
         .start()
         .unwrap();
@@ -163,7 +168,8 @@ fn an_answer_waits_at_its_gate() {
 
 #[test]
 fn a_stream_is_sent_piece_by_piece() {
-    let server = OpenAiServer::start([Answer::chunks(["data: a\n\n", "", "data: b\n\n"])]).unwrap();
+    let server =
+        OpenAiServer::start([ServerAnswer::chunks(["data: a\n\n", "", "data: b\n\n"])]).unwrap();
     let received = Client::new(&server.base_url()).post(CHAT, &streamed("hi"));
     assert_eq!(received.chunks, ["data: a\n\n", "data: b\n\n"]);
 }

@@ -16,7 +16,7 @@ use conversant_memory::{
 };
 use conversant_models::{OpenAiChat, OpenAiResponses};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
-use conversant_testkit::{Answer, OpenAiServer, ScriptedChat, ScriptedReply};
+use conversant_testkit::{OpenAiServer, ScriptedChat, ScriptedReply, ServerAnswer};
 use conversant_tools::{ToolLoop, ToolLoopBuilder};
 
 use crate::support::tools;
@@ -174,12 +174,12 @@ fn buffer(store: Store) -> BufferMemory {
 }
 
 /// Two rounds of tools, two calls at once in the first, and an answer; then a second question.
-fn script() -> [Answer; 4] {
+fn script() -> [ServerAnswer; 4] {
     [
-        Answer::tool_call("a", "double", r#"{"x": 1}"#).with_tool_call("b", "fail", "{}"),
-        Answer::tool_call("c", "double", r#"{"x": 2}"#),
-        Answer::text("It is 4."),
-        Answer::text("You are welcome."),
+        ServerAnswer::tool_call("a", "double", r#"{"x": 1}"#).with_tool_call("b", "fail", "{}"),
+        ServerAnswer::tool_call("c", "double", r#"{"x": 2}"#),
+        ServerAnswer::text("It is 4."),
+        ServerAnswer::text("You are welcome."),
     ]
 }
 

@@ -15,7 +15,7 @@ use conversant_layers::{Cached, InMemoryCache};
 use conversant_memory::SummaryMemory;
 use conversant_models::OpenAiChat;
 use conversant_prompts::PromptTemplate;
-use conversant_testkit::{Answer, OpenAiServer, ScriptedChat};
+use conversant_testkit::{OpenAiServer, ScriptedChat, ServerAnswer};
 use conversant_tools::{FnTool, ToolLoop};
 use conversant_tracing::MetricsObserver;
 use serde_json::json;
@@ -105,12 +105,12 @@ impl Recorded {
 fn calls_requests_retries_and_tokens_are_measured() {
     let lines = Recorded::record(async || {
         let overloaded =
-            Answer::error(503, "overloaded", "try later").with_header("retry-after-ms", "1");
+            ServerAnswer::error(503, "overloaded", "try later").with_header("retry-after-ms", "1");
         let server = OpenAiServer::builder()
             .reply(overloaded)
-            .reply(Answer::text("Hello!").with_usage(120, 30))
-            .reply(Answer::pieces(["Hel", "lo"]).with_usage(8, 2))
-            .reply(Answer::error(401, "invalid_api_key", "wrong key"))
+            .reply(ServerAnswer::text("Hello!").with_usage(120, 30))
+            .reply(ServerAnswer::pieces(["Hel", "lo"]).with_usage(8, 2))
+            .reply(ServerAnswer::error(401, "invalid_api_key", "wrong key"))
             .start()
             .unwrap();
         let model = OpenAiChat::builder("gpt-6-luna").base_url(server.base_url());

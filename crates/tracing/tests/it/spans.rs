@@ -11,7 +11,7 @@ use conversant_layers::{Cached, Fallback, InMemoryCache};
 use conversant_memory::{BufferMemory, InMemoryHistory, SummaryMemory};
 use conversant_models::OpenAiChat;
 use conversant_prompts::PromptTemplate;
-use conversant_testkit::{Answer, OpenAiServer, ScriptedChat, ScriptedReply};
+use conversant_testkit::{OpenAiServer, ScriptedChat, ScriptedReply, ServerAnswer};
 use conversant_tools::{FnTool, ToolLoop};
 use conversant_tracing::TracingObserver;
 use opentelemetry::{
@@ -122,10 +122,10 @@ fn usage() -> Usage {
 async fn a_call_over_http_has_the_conventions_names() {
     let spans = Spans::record();
     let overloaded =
-        Answer::error(503, "overloaded", "try later").with_header("retry-after-ms", "1");
+        ServerAnswer::error(503, "overloaded", "try later").with_header("retry-after-ms", "1");
     let server = OpenAiServer::builder()
         .reply(overloaded)
-        .reply(Answer::text("a secret answer").with_usage(120, 30))
+        .reply(ServerAnswer::text("a secret answer").with_usage(120, 30))
         .start()
         .unwrap();
     let model = OpenAiChat::builder("gpt-6-luna").base_url(server.base_url()).api_key("sk-x");

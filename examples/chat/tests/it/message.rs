@@ -2,7 +2,7 @@
 
 use std::{io::Read, process::Command};
 
-use conversant_testkit::{Answer, Gate, OpenAiServer, block_on};
+use conversant_testkit::{Gate, OpenAiServer, ServerAnswer, block_on};
 
 use crate::run::{Ran, chat, run, type_in};
 
@@ -60,11 +60,11 @@ pub(crate) fn the_transcript_is_on_standard_error() {
 pub(crate) fn a_failure_is_one_clear_line_and_exit_code_1() {
     let key = "sk-canary-0123456789";
     let refused =
-        Answer::error(401, "invalid_api_key", &format!("Incorrect API key provided: {key}"));
+        ServerAnswer::error(401, "invalid_api_key", &format!("Incorrect API key provided: {key}"));
     let cases = [
         ("a wrong key", refused),
-        ("no such model", Answer::error(404, "model_not_found", "there is no m")),
-        ("no answer at all", Answer::json(&"nothing".into())),
+        ("no such model", ServerAnswer::error(404, "model_not_found", "there is no m")),
+        ("no answer at all", ServerAnswer::json(&"nothing".into())),
     ];
     let mut told = Vec::new();
     for (name, answer) in cases {
@@ -113,7 +113,8 @@ pub(crate) fn a_failure_is_one_clear_line_and_exit_code_1() {
 
 pub(crate) fn a_turn_ends_within_its_timeout() {
     for streaming in ["--stream", "--no-stream"] {
-        let server = OpenAiServer::builder().reply(Answer::hang()).repeat_last().start().unwrap();
+        let server =
+            OpenAiServer::builder().reply(ServerAnswer::hang()).repeat_last().start().unwrap();
         let ran = ask(&server, &["--timeout", "0.2", streaming]);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
         assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
@@ -148,7 +149,8 @@ pub(crate) fn wrong_usage_is_exit_code_2() {
 
 pub(crate) fn tokens_appear_as_they_come_and_ctrl_c_ends_with_130() {
     let gate = Gate::new();
-    let server = OpenAiServer::start([Answer::pieces(["Hel", "lo"]).held_after(2, &gate)]).unwrap();
+    let server =
+        OpenAiServer::start([ServerAnswer::pieces(["Hel", "lo"]).held_after(2, &gate)]).unwrap();
     let base_url = server.base_url();
     let mut child = chat(&["--base-url", &base_url, "--model", "m", "--message", "Hi", "--stream"])
         .spawn()

@@ -1,6 +1,6 @@
 //! The prompt: a conversation, and the commands.
 
-use conversant_testkit::{Answer, OpenAiServer};
+use conversant_testkit::{OpenAiServer, ServerAnswer};
 
 use crate::run::type_in;
 
@@ -30,7 +30,11 @@ pub(crate) fn a_conversation_with_commands() {
 }
 
 pub(crate) fn a_failed_turn_leaves_no_trace_and_the_chat_goes_on() {
-    let answers = [Answer::text("Hello!"), Answer::error(400, "bad", "no"), Answer::text("Fine.")];
+    let answers = [
+        ServerAnswer::text("Hello!"),
+        ServerAnswer::error(400, "bad", "no"),
+        ServerAnswer::text("Fine."),
+    ];
     let server = OpenAiServer::start(answers).unwrap();
     let said = talk(&server, "Hi\nbroken\nHow are you?\n/history\n");
     assert!(said.contains("Human: Hi\nAI: Hello!\nHuman: How are you?\nAI: Fine.\n"), "{said}");

@@ -9,7 +9,7 @@ use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
 use conversant_memory::BufferMemory;
 use conversant_models::{Dialect, OpenAiChat, OpenAiResponses, SendBack};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
-use conversant_testkit::{Answer, OpenAiServer};
+use conversant_testkit::{OpenAiServer, ServerAnswer};
 use conversant_tools::{FnTool, ToolLoop};
 use serde_json::{Value as Json, json};
 
@@ -144,16 +144,16 @@ async fn turn(db: &Path, model: impl ChatModel + 'static, question: &str, way: W
     stream.into_outcome().await.unwrap().unwrap().into_text()
 }
 
-fn answer(case: &Case, streamed: bool) -> Answer {
+fn answer(case: &Case, streamed: bool) -> ServerAnswer {
     let choice = |name: &str, message: &Json, reason: Json| json!({"choices": [{"index": 0, name: message, "finish_reason": reason}]});
     if !streamed {
-        return Answer::json(&choice("message", &case.call, "tool_calls".into()));
+        return ServerAnswer::json(&choice("message", &case.call, "tool_calls".into()));
     }
     let mut events: Vec<_> =
         case.pieces.iter().map(|piece| choice("delta", piece, Json::Null).to_string()).collect();
     events.push(choice("delta", &json!({}), "tool_calls".into()).to_string());
     events.push("[DONE]".to_owned());
-    Answer::events(events)
+    ServerAnswer::events(events)
 }
 
 pub(crate) async fn reasoning_goes_back_after_a_restart() {
@@ -210,8 +210,8 @@ pub(crate) async fn output_items_go_back_after_a_restart() {
     for (way, folder) in ways() {
         let db = folder.path().join("chat.db");
         let first = match way.streamed {
-            true => Answer::events(events.iter().map(Json::to_string)),
-            false => Answer::json(&response),
+            true => ServerAnswer::events(events.iter().map(Json::to_string)),
+            false => ServerAnswer::json(&response),
         };
         let server = OpenAiServer::builder()
             .reply(first)
@@ -252,7 +252,7 @@ pub(crate) async fn tool_calls_of_another_model_get_empty_reasoning_where_it_is_
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("chat.db");
     let first = OpenAiServer::builder()
-        .reply(Answer::tool_call("c1", "weather", "{}"))
+        .reply(ServerAnswer::tool_call("c1", "weather", "{}"))
         .reply("It is sunny.")
         .start()
         .unwrap();

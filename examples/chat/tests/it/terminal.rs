@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Stdio};
 
-use conversant_testkit::{Answer, Gate, OpenAiServer, block_on};
+use conversant_testkit::{Gate, OpenAiServer, ServerAnswer, block_on};
 use rexpect::session::PtySession;
 
 use crate::run::chat;
@@ -91,9 +91,9 @@ pub(crate) fn an_answer_is_shown_as_it_comes_and_ctrl_c_stops_it_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (Gate::new(), Gate::new());
     let server = OpenAiServer::start([
-        Answer::pieces(["Hel", "lo!"]).held_after(2, &first),
-        Answer::pieces(["Far", "ther"]).held_after(2, &second),
-        Answer::text("Fine."),
+        ServerAnswer::pieces(["Hel", "lo!"]).held_after(2, &first),
+        ServerAnswer::pieces(["Far", "ther"]).held_after(2, &second),
+        ServerAnswer::text("Fine."),
     ])
     .unwrap();
     let mut terminal = Terminal::start(&server, folder.path(), &[]);
@@ -123,7 +123,7 @@ pub(crate) fn an_answer_is_shown_as_it_comes_and_ctrl_c_stops_it_alone() {
 pub(crate) fn something_moves_while_the_model_thinks() {
     let folder = tempfile::tempdir().unwrap();
     let gate = Gate::new();
-    let server = OpenAiServer::start([Answer::text("Hello!").held_by(&gate)]).unwrap();
+    let server = OpenAiServer::start([ServerAnswer::text("Hello!").held_by(&gate)]).unwrap();
     let mut terminal = Terminal::start(&server, folder.path(), &[]);
     terminal.expect("> ");
     terminal.press("Hi\r");
@@ -281,9 +281,9 @@ pub(crate) fn a_retry_that_fails_leaves_the_turn_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let gate = Gate::new();
     let server = OpenAiServer::start([
-        Answer::text("Hello!"),
-        Answer::error(400, "bad", "no"),
-        Answer::pieces(["Well", "..."]).held_after(2, &gate),
+        ServerAnswer::text("Hello!"),
+        ServerAnswer::error(400, "bad", "no"),
+        ServerAnswer::pieces(["Well", "..."]).held_after(2, &gate),
     ])
     .unwrap();
     let mut terminal = Terminal::start(&server, folder.path(), &[]);

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use conversant_core::{HistoryError, Version};
 use conversant_memory::InMemoryHistory;
-use conversant_testkit::{Answer, FailingHistory, FailureMode, Gate, HistoryCall, OpenAiServer};
+use conversant_testkit::{
+    FailingHistory, FailureMode, Gate, HistoryCall, OpenAiServer, ServerAnswer,
+};
 use serde_json::json;
 use service::{connections_for_calls, is_postgres_url, listener::ConnectionLimits};
 use support::Running;
@@ -22,8 +24,8 @@ use tokio::io::AsyncReadExt;
 #[tokio::test]
 async fn a_session_is_remembered_and_counted() {
     let server = OpenAiServer::builder()
-        .reply(Answer::text("Hi Ada!").with_usage(20, 3))
-        .reply(Answer::text("Your name is Ada.").with_usage(30, 5))
+        .reply(ServerAnswer::text("Hi Ada!").with_usage(20, 3))
+        .reply(ServerAnswer::text("Your name is Ada.").with_usage(30, 5))
         .start()
         .unwrap();
     let service = Running::start(&server).await;
@@ -52,8 +54,10 @@ async fn a_session_is_remembered_and_counted() {
 
 #[tokio::test]
 async fn what_a_session_used_is_known_after_a_restart() {
-    let server =
-        OpenAiServer::builder().reply(Answer::text("Hi Ada!").with_usage(20, 3)).start().unwrap();
+    let server = OpenAiServer::builder()
+        .reply(ServerAnswer::text("Hi Ada!").with_usage(20, 3))
+        .start()
+        .unwrap();
     let service = Running::start(&server).await;
     service.post("/sessions/ada/turns", json!({"message": "I am Ada."})).await;
     let service = service.restarted(&server).await;
@@ -64,7 +68,8 @@ async fn what_a_session_used_is_known_after_a_restart() {
 
 #[tokio::test]
 async fn a_stream_is_server_sent_events() {
-    let server = OpenAiServer::builder().reply(Answer::pieces(["Hi ", "Ada!"])).start().unwrap();
+    let server =
+        OpenAiServer::builder().reply(ServerAnswer::pieces(["Hi ", "Ada!"])).start().unwrap();
     let service = Running::start(&server).await;
     let response = service.post("/sessions/ada/stream", json!({"message": "I am Ada."})).await;
     insta::assert_snapshot!(response.body.trim(), @r#"
@@ -84,7 +89,7 @@ async fn a_stream_is_server_sent_events() {
 /// A request that is repeated with its turn's id gets the answer that was paid for.
 #[tokio::test]
 async fn a_repeated_request_is_answered_once() {
-    let server = OpenAiServer::builder().reply(Answer::text("Hi Ada!")).start().unwrap();
+    let server = OpenAiServer::builder().reply(ServerAnswer::text("Hi Ada!")).start().unwrap();
     let service = Running::start(&server).await;
     let turn = "0199d0c5-6a30-7c4d-89ef-f4361551531c";
     let question = json!({"message": "I am Ada.", "turn": turn});
@@ -151,8 +156,8 @@ fn a_file_may_have_the_name_of_a_database() {
 async fn a_client_that_leaves_keeps_the_part() {
     let gate = Gate::new();
     let server = OpenAiServer::builder()
-        .reply(Answer::pieces(["Once upon ", "a time"]).held_after(2, &gate))
-        .reply(Answer::text("The end."))
+        .reply(ServerAnswer::pieces(["Once upon ", "a time"]).held_after(2, &gate))
+        .reply(ServerAnswer::text("The end."))
         .start()
         .unwrap();
     let service = Running::start(&server).await;
@@ -169,8 +174,8 @@ async fn a_client_that_leaves_keeps_the_part() {
 #[tokio::test]
 async fn failures_have_their_status() {
     let server = OpenAiServer::builder()
-        .reply(Answer::error(400, "context_length_exceeded", "too long"))
-        .reply(Answer::hang())
+        .reply(ServerAnswer::error(400, "context_length_exceeded", "too long"))
+        .reply(ServerAnswer::hang())
         .start()
         .unwrap();
     // Only the model that hangs meets a limit.
@@ -230,7 +235,7 @@ async fn sessions_run_at_once_and_are_kept_apart() {
 #[tokio::test]
 async fn a_running_answer_survives_the_shutdown() {
     let gate = Gate::new();
-    let answer = Answer::text("still here").held_by(&gate);
+    let answer = ServerAnswer::text("still here").held_by(&gate);
     let server = OpenAiServer::builder().reply(answer).start().unwrap();
     let service = Running::start(&server).await;
     let call = service.post("/sessions/ada/turns", json!({"message": "hi"}));
@@ -271,7 +276,7 @@ async fn a_request_that_does_not_come_is_given_up() {
 async fn clients_that_stall_do_not_hold_up_the_end() {
     let gate = Gate::new();
     let server = OpenAiServer::builder()
-        .reply(Answer::pieces(["Once upon ", "a time"]).held_after(2, &gate))
+        .reply(ServerAnswer::pieces(["Once upon ", "a time"]).held_after(2, &gate))
         .start()
         .unwrap();
     let (limit, end_timeout) = (Duration::from_secs(60), Duration::from_millis(50));
@@ -291,7 +296,7 @@ async fn clients_that_stall_do_not_hold_up_the_end() {
 #[tokio::test]
 async fn an_answer_that_is_not_read_ends_at_its_deadline() {
     let pieces = vec!["x".repeat(16 << 10); 450];
-    let server = OpenAiServer::builder().reply(Answer::pieces(pieces)).start().unwrap();
+    let server = OpenAiServer::builder().reply(ServerAnswer::pieces(pieces)).start().unwrap();
     let service = Running::with_limit(&server, Duration::from_secs(5)).await;
     let question = json!({"message": "A story."});
     let reader = service.post_unread("/sessions/ada/stream", question).await;

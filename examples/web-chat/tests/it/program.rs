@@ -67,9 +67,9 @@ pub(crate) async fn what_cannot_be_used_is_one_line() {
 /// The program ends at Ctrl-C, and the part of an answer is kept.
 #[cfg(unix)]
 pub(crate) async fn the_program_ends_when_it_is_interrupted() {
-    use conversant_testkit::{Answer, Gate, OpenAiServer};
+    use conversant_testkit::{Gate, OpenAiServer, ServerAnswer};
     let gate = Gate::new();
-    let story = Answer::pieces(["Once upon ", "a time"]).held_after(2, &gate);
+    let story = ServerAnswer::pieces(["Once upon ", "a time"]).held_after(2, &gate);
     let model = OpenAiServer::builder().reply(story).start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("chat.db");

@@ -6,7 +6,7 @@ use conversant::{
     CallInfo, Event, LlmChain, LlmChainBuilder, ModelError, Observer, OpenAiChat, PromptTemplate,
     Report, SummaryMemory, vars,
 };
-use conversant_testkit::{Answer, OpenAiServer, ScriptedChat};
+use conversant_testkit::{OpenAiServer, ScriptedChat, ServerAnswer};
 
 use super::{compare, text};
 
@@ -15,7 +15,7 @@ fn chain(template: &str) -> LlmChainBuilder {
 }
 
 /// The error of a call whose server answers with an error.
-async fn refused(answer: Answer) -> String {
+async fn refused(answer: ServerAnswer) -> String {
     let server = OpenAiServer::start([answer]).unwrap();
     let model = OpenAiChat::builder("gpt-6-luna").base_url(server.base_url()).max_retries(0);
     let chain = chain("{message}").model(model.build().unwrap()).build().unwrap();
@@ -50,7 +50,7 @@ async fn warning() -> String {
 
 #[tokio::test]
 async fn the_errors_of_models() {
-    let error = |status, code: &str| Answer::error(status, code, "no");
+    let error = |status, code: &str| ServerAnswer::error(status, code, "no");
     let limited = error(429, "rate_limit_exceeded").with_header("retry-after", "7");
     compare(
         include_str!("../../../src/guide/observing.md"),
@@ -58,7 +58,7 @@ async fn the_errors_of_models() {
             refused(error(401, "invalid_api_key")).await,
             refused(limited).await,
             refused(error(400, "context_length_exceeded")).await,
-            refused(Answer::refusal("I cannot help with that.")).await,
+            refused(ServerAnswer::refusal("I cannot help with that.")).await,
             warning().await,
         ],
     );

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use conversant_testkit::{Answer, Dialect, OpenAiServer};
+use conversant_testkit::{OpenAiServer, ServerAnswer, ServerDialect};
 use serde_json::{Value, json};
 
 use crate::client::Client;
 
 /// Sends `request` and snapshots it with what came back.
 #[track_caller]
-fn check(name: &str, dialect: Dialect, path: &str, request: &Value, answer: Answer) {
+fn check(name: &str, dialect: ServerDialect, path: &str, request: &Value, answer: ServerAnswer) {
     let server = OpenAiServer::builder().dialect(dialect).reply(answer).start().unwrap();
     let received = Client::new(&server.base_url()).post(path, request);
     let mut shown = format!("POST {path}\n{request}\n\n{}\n", received.status);
@@ -36,44 +36,54 @@ fn openai() {
     };
     let stream = json!({"stream": true});
     let usage = json!({"stream": true, "stream_options": {"include_usage": true}});
-    let paris = || Answer::text("The capital is Paris.");
-    let weather = || Answer::tool_call("call_1", "weather", r#"{"city":"Paris"}"#);
+    let paris = || ServerAnswer::text("The capital is Paris.");
+    let weather = || ServerAnswer::tool_call("call_1", "weather", r#"{"city":"Paris"}"#);
     let (chats, texts, vectors) = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings");
     let hello = json!({"model": "text-embedding-3-small", "input": "hello"});
-    let gone = || Answer::status(429).with_header("retry-after", "1");
-    let cases: &[(&str, &str, Value, Answer)] = &[
+    let gone = || ServerAnswer::status(429).with_header("retry-after", "1");
+    let cases: &[(&str, &str, Value, ServerAnswer)] = &[
         ("chat", chats, chat.clone(), paris()),
         ("chat_stream", chats, with(&chat, stream.clone()), paris()),
         ("chat_stream_usage", chats, with(&chat, usage.clone()), paris().with_usage(9, 5)),
-        ("chat_n2", chats, with(&chat, json!({"n": 2})), Answer::choices(["Paris", "Lyon?"])),
+        ("chat_n2", chats, with(&chat, json!({"n": 2})), ServerAnswer::choices(["Paris", "Lyon?"])),
         ("chat_length", chats, chat.clone(), paris().with_finish_reason("length")),
         ("chat_tools", chats, chat.clone(), weather()),
         ("chat_tools_stream", chats, with(&chat, stream.clone()), weather()),
-        ("chat_refusal", chats, chat.clone(), Answer::refusal("I can't.")),
-        ("chat_refusal_stream", chats, with(&chat, stream.clone()), Answer::refusal("I can't.")),
+        ("chat_refusal", chats, chat.clone(), ServerAnswer::refusal("I can't.")),
+        (
+            "chat_refusal_stream",
+            chats,
+            with(&chat, stream.clone()),
+            ServerAnswer::refusal("I can't."),
+        ),
         ("text", texts, text.clone(), paris()),
         ("text_n2", texts, with(&text, json!({"n": 2})), paris()),
         ("text_stream", texts, with(&text, stream.clone()), paris()),
         ("text_stream_usage", texts, with(&text, usage), paris()),
         ("text_tools", texts, text.clone(), weather()),
-        ("json", texts, text.clone(), Answer::json(&json!({"odd": [1, null]}))),
-        ("error", chats, chat.clone(), Answer::error(429, "insufficient_quota", "no money left")),
+        ("json", texts, text.clone(), ServerAnswer::json(&json!({"odd": [1, null]}))),
+        (
+            "error",
+            chats,
+            chat.clone(),
+            ServerAnswer::error(429, "insufficient_quota", "no money left"),
+        ),
         ("status", chats, chat.clone(), gone().with_body("text/html", "<h1>Busy</h1>")),
-        ("events", chats, with(&chat, stream), Answer::events(["{}", "[DONE]"])),
+        ("events", chats, with(&chat, stream), ServerAnswer::events(["{}", "[DONE]"])),
         ("invalid_header", chats, chat.clone(), gone().with_header("a b", "1")),
-        ("vectors", vectors, hello.clone(), Answer::embeddings([vec![0.5, -1.0]])),
+        ("vectors", vectors, hello.clone(), ServerAnswer::embeddings([vec![0.5, -1.0]])),
         (
             "vectors_base64",
             vectors,
             with(&hello, json!({"encoding_format": "base64"})),
-            Answer::embeddings([vec![0.5, -1.0], vec![]]),
+            ServerAnswer::embeddings([vec![0.5, -1.0], vec![]]),
         ),
         ("prefix", "/openai/deployments/d/chat/completions", chat.clone(), paris()),
         ("unknown_path", "/v1/chat", chat, paris()),
         ("no_json", texts, json!("text"), paris()),
     ];
     for (name, path, request, answer) in cases {
-        check(&format!("openai_{name}"), Dialect::OpenAi, path, request, answer.clone());
+        check(&format!("openai_{name}"), ServerDialect::OpenAi, path, request, answer.clone());
     }
 }
 
@@ -83,17 +93,17 @@ fn llama_cpp() {
     let stream = json!({"model": "m", "messages": [], "stream": true});
     let usage = json!({"messages": [], "stream": true, "stream_options": {"include_usage": true}});
     let texts = json!({"prompt": "Once", "n": 2, "stream": true});
-    let paris = || Answer::pieces(["Par", "is."]);
-    let cases: &[(&str, &str, Value, Answer)] = &[
+    let paris = || ServerAnswer::pieces(["Par", "is."]);
+    let cases: &[(&str, &str, Value, ServerAnswer)] = &[
         ("chat", "/v1/chat/completions", chat.clone(), paris()),
         ("chat_stream", "/v1/chat/completions", stream, paris()),
         ("chat_stream_usage", "/v1/chat/completions", usage, paris()),
         ("text", "/v1/completions", json!({"prompt": "Once"}), paris()),
-        ("text_stream_n2", "/v1/completions", texts, Answer::choices(["a b", "c"])),
+        ("text_stream_n2", "/v1/completions", texts, ServerAnswer::choices(["a b", "c"])),
         ("unknown_path", "/v1/nope", chat, paris()),
     ];
     for (name, path, request, answer) in cases {
-        check(&format!("llama_cpp_{name}"), Dialect::LlamaCpp, path, request, answer.clone());
+        check(&format!("llama_cpp_{name}"), ServerDialect::LlamaCpp, path, request, answer.clone());
     }
 }
 
