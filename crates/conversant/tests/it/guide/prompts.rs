@@ -16,7 +16,7 @@ async fn the_errors_of_prompts() {
     let chat = ChatPromptTemplate::from_messages([MessagesPlaceholder::new("chat_history")]);
     let chat = LlmChain::builder().prompt(chat.unwrap()).model(model()).build().unwrap();
     let last = PromptTemplate::from_template("{introduction}\n{question}").unwrap();
-    let pipeline = PipelinePromptTemplate::new(last).with_part("intro", prompt());
+    let pipeline = PipelinePromptTemplate::new(last).with_part("introductions", prompt());
     compare(
         include_str!("../../../src/guide/prompts.md"),
         [
