@@ -16,12 +16,14 @@ const PAGE: usize = 256;
 /// LangChain's tables, or to encrypt them with a new key. A turn that is stored already is not
 /// appended again, so a transfer can be repeated, and one that was interrupted can be finished.
 ///
-/// All branches of a session are copied, its tip, its title and its labels. Turns of a session that
-/// has other turns already follow its tip. A session that has gone on since an earlier copy keeps
-/// its tip, and a title or a label that it has stays. Turns of other branches, for a history
-/// without branches, titles and labels, for one without lists, turns whose ids the history has for
-/// other turns, and turns that it refuses for their size or their form, with those that follow
-/// them, are reported as [omissions](TransferEvent::Omitted).
+/// All branches of a session are copied, its tip, its title and its labels. The turns that follow a
+/// point keep their order, and the last stored of what follows each
+/// ([`Alternative::newest`](conversant_core::Alternative::newest)) is the last stored of the copy.
+/// Turns of a session that has other turns already follow its tip. A session that has gone on since
+/// an earlier copy keeps its tip, and a title or a label that it has stays. Turns of other
+/// branches, for a history without branches, titles and labels, for one without lists, turns whose
+/// ids the history has for other turns, and turns that it refuses for their size or their form,
+/// with those that follow them, are reported as [omissions](TransferEvent::Omitted).
 ///
 /// The facts of a session are copied, because a person may have corrected them. A name that is
 /// known already keeps its text, and the limits of facts hold: of more, those that the history had

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, TurnId};
+use conversant_core::{
+    Alternative, ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, TurnId,
+};
 
 use crate::event::OmissionReason;
 
@@ -19,7 +21,8 @@ pub(crate) struct PlacedTurn {
     pub(crate) is_current: bool,
 }
 
-/// The turns of a session, each after the one that it follows.
+/// The turns of a session, each after the one that it follows. Stored in their order, they are the
+/// alternatives that they were: the last stored of what follows a turn comes last of it.
 pub(crate) struct SessionTree {
     pub(crate) turns: Vec<PlacedTurn>,
     pub(crate) tip: Point,
@@ -57,8 +60,16 @@ impl SessionTree {
             path.into_iter().map(|turn| (turn.id(), turn)).collect();
         let mut seen = HashSet::new();
         let mut turns = Vec::with_capacity(path.len());
-        let mut open = children(history, session, Point::Start).await?;
-        while let Some((id, follows)) = open.pop() {
+        let mut open = vec![Step::Following(Point::Start, None)];
+        while let Some(step) = open.pop() {
+            let (id, follows) = match step {
+                Step::Turn(id, follows) => (id, follows),
+                Step::Following(point, newest) => {
+                    let alternatives = history.alternatives(session, point).await?;
+                    following(&mut open, point, &alternatives, newest);
+                    continue;
+                }
+            };
             if !seen.insert(id) {
                 continue;
             }
@@ -69,7 +80,6 @@ impl SessionTree {
                 None => read_turn(history, session, id).await?,
             };
             turns.push(PlacedTurn { turn, follows, is_current });
-            open.extend(children(history, session, id.into()).await?);
         }
         Ok(Self { turns, tip })
     }
@@ -241,14 +251,39 @@ pub(crate) async fn has_turn(
     }
 }
 
-/// Returns the turns that follow a point, the first one last.
-async fn children(
-    history: &dyn ChatHistory,
-    session: &SessionId,
+/// What is read next of a session.
+enum Step {
+    /// A turn, and the point that it follows.
+    Turn(TurnId, Point),
+    /// All that follows a point, and the last stored turn of it.
+    Following(Point, Option<TurnId>),
+}
+
+/// Adds the steps that read what follows a point, the first one last.
+///
+/// The turns that follow a point are in the order in which they were stored. All that follows one
+/// of them comes next, except where it was stored last: it then comes after the other turns.
+fn following(
+    open: &mut Vec<Step>,
     point: Point,
-) -> Result<Vec<(TurnId, Point)>, HistoryError> {
-    let children = history.alternatives(session, point).await?;
-    Ok(children.into_iter().rev().map(|child| (child.turn, point)).collect())
+    alternatives: &[Alternative],
+    newest: Option<TurnId>,
+) {
+    let begin = open.len();
+    let mut last = None;
+    for &Alternative { turn, newest: own, .. } in alternatives {
+        open.push(Step::Turn(turn, point));
+        let following = Step::Following(turn.into(), Some(own));
+        if Some(own) == newest {
+            last = Some(following);
+        } else {
+            open.push(following);
+        }
+    }
+    open.extend(last);
+    if let Some(steps) = open.get_mut(begin..) {
+        steps.reverse();
+    }
 }
 
 async fn read_turn(

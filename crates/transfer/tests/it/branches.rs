@@ -19,20 +19,20 @@ use serde_json::json;
 
 use crate::support::{export, import, session};
 
-const NAME: &str = "a tree";
+pub(crate) const NAME: &str = "a tree";
 
 fn turn(number: u128) -> Turn {
     Turn::exchange(format!("q{number}"), format!("a{number}")).with_id(TurnId::from_u128(number))
 }
 
-fn point(number: u128) -> Point {
+pub(crate) fn point(number: u128) -> Point {
     match number {
         0 => Point::Start,
         number => TurnId::from_u128(number).into(),
     }
 }
 
-fn append_at(history: &dyn ChatHistory, follows: u128, number: u128) {
+pub(crate) fn append_at(history: &dyn ChatHistory, follows: u128, number: u128) {
     let view = history.at(point(follows)).unwrap();
     block_on(view.append(&session(NAME), &turn(number), Expect::Any)).unwrap();
 }
