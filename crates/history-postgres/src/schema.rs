@@ -45,6 +45,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("schema/functions_6.sql"),
     include_str!("schema/functions_7.sql"),
     include_str!("schema/functions_8.sql"),
+    include_str!("schema/functions_9.sql"),
 ];
 
 /// The advisory lock of migrations: "conversa" in ASCII.

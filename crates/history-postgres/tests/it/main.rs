@@ -88,6 +88,7 @@ conversant_harness::tests! {
         programs_of_the_version_before_go_on,
         turns_of_versions_4_and_5_are_continued,
         branches_of_version_6_are_found,
+        forks_have_labels_since_version_9,
         a_history_in_partitioned_tables_is_a_history,
         tables_without_partitions_are_not_taken_for_partitioned_ones,
     }

@@ -262,6 +262,47 @@ pub(crate) async fn branches_of_version_6_are_found() -> Tested {
     Ok(())
 }
 
+/// The functions of versions 6 to 8, after those of version 6 of the tables.
+const FUNCTIONS_8: [&str; 4] = [
+    include_str!("../../src/schema/functions_4/next.sql"),
+    include_str!("../../src/schema/functions_6.sql"),
+    include_str!("../../src/schema/functions_7.sql"),
+    include_str!("../../src/schema/functions_8.sql"),
+];
+
+/// A fork at the start, as programs of each version of the functions make it.
+const FORK: &str =
+    "SELECT (conversant_fork('s', 1::smallint, NULL, 'fork', 32, NULL, 9223372036854775807))[3]";
+
+/// With the functions of version 9, a fork at the start has labels, also that of a program which
+/// knew the functions of version 8.
+pub(crate) async fn forks_have_labels_since_version_9() -> Tested {
+    let server = Server::start().await?;
+    let tables =
+        [TABLES_5, include_str!("../../src/schema/6.sql"), include_str!("../../src/schema/7.sql")];
+    for part in TABLES_4.iter().chain(&tables).chain(&FUNCTIONS_6).chain(&FUNCTIONS_8) {
+        server.client.batch_execute(part).await.unwrap();
+    }
+    let done = "ALTER TABLE conversant_schema ADD COLUMN functions bigint NOT NULL DEFAULT 8; \
+        UPDATE conversant_schema SET version = 7";
+    server.client.batch_execute(done).await.unwrap();
+    let label = "SELECT conversant_hold_listed('s', false, NULL, 9223372036854775807); \
+        UPDATE conversant_sessions SET labels = '{\"user\": \"ada\"}'";
+    server.client.batch_execute(label).await.unwrap();
+    assert_eq!(server.number(FORK).await, 0);
+    let forks = "SELECT count(*) FROM conversant_sessions \
+        WHERE id = 'fork' AND labels = '{\"user\": \"ada\"}' AND used_ms > 0";
+    assert_eq!(server.number(forks).await, 0);
+    let history = server.history().await;
+    assert_eq!(server.number("SELECT functions FROM conversant_schema").await, 9);
+    assert_eq!(server.number(FORK).await, 0);
+    assert_eq!(server.number(forks).await, 1);
+    let filter = SessionFilter::new().with_label("user", "ada");
+    assert_eq!(history.list_sessions(&filter, None, 9).await.unwrap().sessions.len(), 2);
+    server.stop().await;
+    Ok(())
+}
+
 pub(crate) async fn a_history_in_partitioned_tables_is_a_history() -> Tested {
     let server = Server::start().await?;
     let connect = |partitions| PostgresHistory::builder(&server.url).partitions(partitions);

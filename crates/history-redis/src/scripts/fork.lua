@@ -30,7 +30,37 @@ end
 if not new[1] and redis.call('EXISTS', KEYS[11], KEYS[12], KEYS[13], KEYS[14], new_base .. 'branches') > 0 then
     return redis.error_reply('CORRUPT a key of the session is missing')
 end
+-- Gives the new session labels of the source, and lists it as one that is used now.
+local function describe_new(source_labels)
+    local source_used = used
+    labels, used = new[8] or '', stored(new[9])
+    unlist(into)
+    labels, used = with_labels(source_labels, tonumber(ARGV[7])), now
+    list_it(into)
+    redis.call('HSET', new_meta, 'used', whole(now), 'created', new[10] or whole(now))
+    if labels ~= '' then
+        redis.call('HSET', new_meta, 'labels', labels)
+    end
+    labels, used = source_labels, source_used
+end
 if path.turns == 0 then
+    local source_labels = is_over and '' or labels
+    labels = new[8] or ''
+    if with_labels(source_labels, tonumber(ARGV[7])) == labels then
+        -- A session without turns and labels is not one.
+        return {0, new_epoch, 0, ''}
+    end
+    check_lists()
+    redis.call('ZADD', new_index, 0, into)
+    describe_new(source_labels)
+    if not new[1] then
+        redis.call('HSET', new_meta, 'epoch', whole(new_epoch), 'cleared', 0, 'messages', 0, 'earlier', 0)
+        redis.call('PERSIST', new_meta)
+        if lifetime then
+            redis.call('HSET', new_meta, 'expires', whole(now + lifetime))
+            redis.call('PEXPIREAT', new_meta, whole(now + lifetime + day))
+        end
+    end
     return {0, new_epoch, 0, ''}
 end
 check_lists()
@@ -72,17 +102,7 @@ do
     generation = generation + 1
 end
 describe(name)
-local source_labels, source_used = labels, used
-labels, used = new[8] or '', stored(new[9])
-unlist(into)
-labels = with_labels(source_labels, tonumber(ARGV[7]))
-used = now
-list_it(into)
-redis.call('HSET', new_meta, 'used', whole(now), 'created', new[10] or whole(now))
-if labels ~= '' then
-    redis.call('HSET', new_meta, 'labels', labels)
-end
-labels, used = source_labels, source_used
+describe_new(labels)
 redis.call('HSET', new_meta, 'epoch', whole(new_epoch), 'cleared', new[2] == '1' and 1 or 0, 'messages',
     whole(path.messages), 'earlier', '0', 'tip', path.tip, 'tree', whole(generation), 'head', whole(#chain - 1), 'turns',
     whole(path.turns), 'stored', '0', 'branches', whole(#chain), 'borrowed', whole(#chain), 'fork', fork_id)

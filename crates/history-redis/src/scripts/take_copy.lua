@@ -16,6 +16,16 @@ if count > 0 or tree then
     return {1, epoch, count, last_tip or ''}
 end
 if turns_of == 0 then
+    local all = with_labels(ARGV[8], tonumber(ARGV[9]))
+    if all ~= labels then
+        check_lists()
+        redis.call('ZADD', index, 0, name)
+        begin(name, tonumber(ARGV[7]))
+        unlist(name)
+        labels, used = all, now
+        redis.call('HSET', meta, 'used', whole(now), 'labels', labels)
+        list_it(name)
+    end
     return {0, epoch, 0, ''}
 end
 local copied, copied_ids = base .. 'fork:' .. fork_id, base .. 'forked:' .. fork_id

@@ -91,6 +91,27 @@ pub(super) async fn a_fork_begins_a_session_without_turns(history: &impl ChatHis
     empty.holds(&[]).await?;
     empty.append(tree.turn(0)?).await?;
     empty.holds(&[tree.turn(0)?]).await?;
+    // One that has labels is.
+    let labelled = SessionDriver::new(history)?;
+    match history.set_label(tree.session(), "user", Some("ada")).await {
+        Ok(()) => {
+            let version = history.fork(tree.session(), Point::Start, &labelled.session).await?;
+            ensure!(version.messages == 0, "a fork at the start is at {version:?}");
+            let has_label = async || {
+                let info = history.session_info(&labelled.session).await?;
+                let labels = info.map(|info| info.labels).unwrap_or_default();
+                let has = labels.get("user").is_some_and(|user| user == "ada");
+                ensure!(has && labels.len() == 1, "a fork at the start has the labels {labels:?}");
+                Ok(())
+            };
+            has_label().await?;
+            labelled.append(tree.turn(0)?).await?;
+            labelled.holds(&[tree.turn(0)?]).await?;
+            has_label().await?;
+        }
+        Err(HistoryError::Unsupported { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
     // A note is not a turn.
     let noted = SessionDriver::new(history)?;
     let note = Note::new("known", noted.version().await?);
