@@ -13,6 +13,7 @@ use crate::{
     blinding::Blinding,
     codec::{Codec, into_messages},
     error::{DecryptionFault, Record},
+    fork::fork,
     key::Key,
     keyring::Keyring,
     message_record, name_record, note_record,
@@ -307,38 +308,18 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
 
     /// Begins a session with the turns of another one. They are encrypted anew, since a record is
     /// bound to its session, so the cost grows with their number. In lists they count as turns of
-    /// the new session, which is as old as they are.
+    /// the new session.
     ///
     /// # Cancellation
-    /// A fork that is dropped leaves the new session with the first of the turns. Delete it and
-    /// fork again.
+    /// A fork that is dropped leaves the new session with labels, and with the first of the turns.
+    /// Delete it and fork again.
     async fn fork(
         &self,
         session: &SessionId,
         point: Point,
         into: &SessionId,
     ) -> Result<Version, HistoryError> {
-        let unsupported = HistoryError::Unsupported { what: "branches" };
-        let view = self.at(point).ok_or(unsupported)?;
-        let turns = view.turns(session, Range::All).await?;
-        let mut version = self.load(into, Range::LastMessages(0)).await?.version;
-        let has_turns =
-            version.messages > 0 || !self.alternatives(into, Point::Start).await?.is_empty();
-        if has_turns {
-            let expected = Version::new(version.epoch, 0);
-            return Err(HistoryError::Stale { expected, current: version });
-        }
-        for turn in &turns {
-            version = self.append(into, turn, Expect::Exactly(version)).await?;
-        }
-        let labels = match self.session_info(session).await {
-            Err(HistoryError::Unsupported { .. }) => None,
-            info => info?.map(|info| info.labels),
-        };
-        for (name, value) in labels.iter().flatten() {
-            self.set_label(into, name, Some(value)).await?;
-        }
-        Ok(version)
+        fork(self, session, point, into).await
     }
 
     /// Returns the session as a list shows it. Its sums of usage are encrypted with its messages,

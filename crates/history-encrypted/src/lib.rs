@@ -36,6 +36,7 @@ mod blinding;
 mod codec;
 mod envelope;
 mod error;
+mod fork;
 mod history;
 mod key;
 mod keyring;

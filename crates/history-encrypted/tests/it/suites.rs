@@ -1,7 +1,9 @@
 //! The suites that every history passes, over each store.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, OwnFormat, Point, SessionFilter, SessionId, Turn,
+    ChatHistory, Expect, HistoryError, OwnFormat, Point, SessionFilter, SessionId, Turn, TurnId,
 };
 use conversant_harness::{Need, Tested};
 use conversant_history_encrypted::{Encrypted, Keyring};
@@ -39,6 +41,35 @@ async fn passes_each<H: ChatHistory + Clone + 'static>(history: &H) {
         assert_eq!(report.skipped().next(), None, "{report}");
     }
     facts_are_on_every_branch(history).await;
+    a_fork_is_used_when_it_is_made(history).await;
+}
+
+/// A fork of old turns is not one that a retention period would delete.
+async fn a_fork_is_used_when_it_is_made<H: ChatHistory>(history: &H) {
+    let made = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let turn = Turn::exchange("question", "answer").with_id(TurnId::at(made));
+    for labels in [&[][..], &["user"], &["user", "team"]] {
+        let [id, fork] = ["old", "fork"].map(|id| SessionId::new(id).unwrap());
+        history.append(&id, &turn, Expect::Any).await.unwrap();
+        for label in labels {
+            history.set_label(&id, label, Some("ada")).await.unwrap();
+        }
+        if labels.len() > 1 {
+            // A label that the fork has already stays.
+            history.set_label(&fork, "user", Some("bob")).await.unwrap();
+        }
+        history.fork(&id, turn.id().into(), &fork).await.unwrap();
+        let info = history.session_info(&fork).await.unwrap().unwrap();
+        assert!(info.last_used_at > made && info.turns == 1, "{labels:?}: {info:?}");
+        assert!(info.title.is_none() && info.labels.len() == labels.len(), "{labels:?}: {info:?}");
+        let expected = if labels.len() > 1 { "bob" } else { "ada" };
+        assert!(info.labels.get("user").is_none_or(|user| user == expected), "{info:?}");
+        let source = history.session_info(&id).await.unwrap().unwrap();
+        assert_eq!(source.last_used_at, made);
+        for id in [&id, &fork] {
+            history.delete(id).await.unwrap();
+        }
+    }
 }
 
 /// Facts that a person has set are known at each point of a session, and stay with the next change.

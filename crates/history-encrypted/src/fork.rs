@@ -1,0 +1,59 @@
+//! Forks: copies of turns, since a record is bound to its session.
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Version};
+
+/// The title that a fork has while it begins.
+const BEGINS: &str = "fork";
+
+/// Begins a session of an encrypted history with the turns of another one up to a point.
+pub(crate) async fn fork(
+    history: &impl ChatHistory,
+    session: &SessionId,
+    point: Point,
+    into: &SessionId,
+) -> Result<Version, HistoryError> {
+    let unsupported = HistoryError::Unsupported { what: "branches" };
+    let view = history.at(point).ok_or(unsupported)?;
+    let turns = view.turns(session, Range::All).await?;
+    let mut version = history.load(into, Range::LastMessages(0)).await?.version;
+    let has_turns =
+        version.messages > 0 || !history.alternatives(into, Point::Start).await?.is_empty();
+    if has_turns {
+        let expected = Version::new(version.epoch, 0);
+        return Err(HistoryError::Stale { expected, current: version });
+    }
+    match begin(history, session, into, turns.is_empty()).await {
+        Ok(()) | Err(HistoryError::Unsupported { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    for turn in &turns {
+        version = history.append(into, turn, Expect::Exactly(version)).await?;
+    }
+    Ok(version)
+}
+
+/// Gives a session the labels of the one that it forks, except for those that it has. It is used
+/// when it begins, and not when its turns were made.
+async fn begin(
+    history: &impl ChatHistory,
+    session: &SessionId,
+    into: &SessionId,
+    is_empty: bool,
+) -> Result<(), HistoryError> {
+    let source = history.session_info(session).await?.map(|info| info.labels).unwrap_or_default();
+    let own = history.session_info(into).await?;
+    let mut is_begun = own.is_some();
+    let own = own.map(|info| info.labels).unwrap_or_default();
+    for (name, value) in source.iter().filter(|(name, _)| !own.contains_key(*name)) {
+        match history.set_label(into, name, Some(value)).await {
+            Err(HistoryError::TooManyLabels { .. }) => break,
+            set => set?,
+        }
+        is_begun = true;
+    }
+    if !is_begun && !is_empty {
+        history.set_title(into, Some(BEGINS)).await?;
+        history.set_title(into, None).await?;
+    }
+    Ok(())
+}
