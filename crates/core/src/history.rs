@@ -4,6 +4,7 @@ mod error;
 mod expect;
 mod facts_note;
 mod forwarded;
+mod identity;
 mod lease;
 mod note;
 mod point;
@@ -19,6 +20,7 @@ use async_trait::async_trait;
 pub use self::{
     error::{HistoryError, TextFault},
     expect::Expect,
+    identity::HistoryIdentity,
     lease::{Lease, LeaseHolder},
     note::Note,
     point::{Alternative, Point},
@@ -444,5 +446,12 @@ pub trait ChatHistory: Send + Sync {
     /// change messages, such as one that redacts them.
     fn is_verbatim(&self) -> bool {
         false
+    }
+
+    /// Returns the identity of the store, if it is known: that of a clone, or of an `Arc` that is
+    /// shared, is equal. Memories that are combined then know that they store turns in one session.
+    /// `None` by default, and of a view at a point.
+    fn identity(&self) -> Option<HistoryIdentity> {
+        None
     }
 }

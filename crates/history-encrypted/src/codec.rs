@@ -3,7 +3,8 @@
 use std::{borrow::Cow, sync::Arc};
 
 use conversant_core::{
-    HistoryError, Messages, Note, Range, SessionCursor, SessionId, Slice, Turn, Version, clock,
+    HistoryError, HistoryIdentity, Messages, Note, Range, SessionCursor, SessionId, Slice, Turn,
+    Version, clock,
 };
 
 use crate::{
@@ -24,6 +25,12 @@ pub(crate) struct Codec {
 }
 
 impl Codec {
+    /// Returns the identity of what is encrypted so in a store.
+    pub(crate) fn identity_in(&self, store: HistoryIdentity) -> HistoryIdentity {
+        let encrypted = self.keys.identity_in(store);
+        self.blinding.as_ref().map_or(encrypted, |blinding| encrypted.within(blinding))
+    }
+
     /// Returns the id under which the store has a session.
     pub(crate) fn session(&self, session: &SessionId) -> Result<SessionId, HistoryError> {
         match &self.blinding {

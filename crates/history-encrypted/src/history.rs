@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
-    Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
-    Version, async_trait,
+    Alternative, ChatHistory, Expect, HistoryError, HistoryIdentity, Lease, Message, Messages,
+    Note, OwnFormat, Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo,
+    SessionPage, Slice, Turn, Version, async_trait,
 };
 
 use crate::{
@@ -457,6 +457,10 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
 
     fn is_verbatim(&self) -> bool {
         true
+    }
+
+    fn identity(&self) -> Option<HistoryIdentity> {
+        self.inner.identity().map(|store| self.codec.identity_in(store))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
-use conversant_core::HistoryError;
+use conversant_core::{HistoryError, HistoryIdentity};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -74,6 +74,11 @@ impl Keyring {
     #[must_use]
     pub fn primary(&self) -> KeyId {
         self.primary.id
+    }
+
+    /// Returns the identity of what this keyring, or a clone of it, encrypts in a store.
+    pub(crate) fn identity_in(&self, store: HistoryIdentity) -> HistoryIdentity {
+        store.within(&self.primary)
     }
 
     pub(crate) fn primary_keys(&self) -> &DerivedKeys {

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
-    Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
-    Version, async_trait,
+    Alternative, ChatHistory, Expect, HistoryError, HistoryIdentity, Lease, Message, Messages,
+    Note, OwnFormat, Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo,
+    SessionPage, Slice, Turn, Version, async_trait,
 };
 use conversant_history::{BranchedHistory, HistoryAt, MAX_TIMEOUT, lease_holder};
 
@@ -37,6 +37,10 @@ impl ChatHistory for PostgresHistory {
 
     fn is_verbatim(&self) -> bool {
         true
+    }
+
+    fn identity(&self) -> Option<HistoryIdentity> {
+        Some(self.database.identity())
     }
 
     fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Message, Messages, Range, SessionId, Slice, Turn, Version,
+    ChatHistory, Expect, HistoryError, HistoryIdentity, Message, Messages, Range, SessionId, Slice,
+    Turn, Version,
 };
 use conversant_history::langchain::{
     Part, Row, Tail, check_rows, encode_turn, load_range, load_turns,
@@ -70,6 +71,10 @@ impl ChatHistory for LangChainPostgresHistory {
         let Tail { version, rows } = load_range(range, |part| self.fetch(session, part)).await?;
         let messages: Vec<_> = rows.into_iter().map(Row::into_message).collect();
         Ok(Slice::new(messages, version))
+    }
+
+    fn identity(&self) -> Option<HistoryIdentity> {
+        Some(self.database.identity())
     }
 
     async fn append(

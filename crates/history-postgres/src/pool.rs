@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use conversant_core::{HistoryError, SessionId};
+use conversant_core::{HistoryError, HistoryIdentity, SessionId};
 use conversant_history::{
     Call, ServerClock, SessionExecutor,
     postgres::{PostgresConnection, PostgresPool},
@@ -75,6 +75,11 @@ struct Connections {
 }
 
 impl Database {
+    /// Returns the identity of the store, which clones share.
+    pub(crate) fn identity(&self) -> HistoryIdentity {
+        HistoryIdentity::of(&self.connections.was_reached)
+    }
+
     pub(crate) fn new(
         pool: PostgresPool,
         executor: SessionExecutor,

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use conversant_core::{HistoryError, SessionId};
+use conversant_core::{HistoryError, HistoryIdentity, SessionId};
 use conversant_history::{Call, ServerClock, SessionExecutor};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -65,6 +65,11 @@ struct Connections {
 }
 
 impl Database {
+    /// Returns the identity of the store, which clones share.
+    pub(crate) fn identity(&self) -> HistoryIdentity {
+        HistoryIdentity::of(&self.connections.next)
+    }
+
     pub(crate) fn new(links: Vec<Link>, executor: SessionExecutor) -> Self {
         let (next, clock) = Default::default();
         Self { connections: Connections { links: links.into(), next, clock }, executor }

@@ -10,8 +10,8 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Message, Messages, Range, SessionId, Slice, Turn, Version,
-    async_trait,
+    ChatHistory, Expect, HistoryError, HistoryIdentity, Message, Messages, Range, SessionId, Slice,
+    Turn, Version, async_trait,
 };
 use conversant_history::langchain::{check_messages, encode_turn};
 use rusqlite::{Connection, TransactionBehavior};
@@ -151,6 +151,10 @@ impl LangChainSqliteHistory {
 impl ChatHistory for LangChainSqliteHistory {
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
         self.read(session, move |connection, rows, id| rows.load(connection, id, range)).await
+    }
+
+    fn identity(&self) -> Option<HistoryIdentity> {
+        Some(HistoryIdentity::of(&self.store))
     }
 
     async fn append(

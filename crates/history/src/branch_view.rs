@@ -7,9 +7,9 @@ use std::{
 };
 
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Point, Range,
-    SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn, Version,
-    async_trait,
+    Alternative, ChatHistory, Expect, HistoryError, HistoryIdentity, Lease, Message, Messages,
+    Note, Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice,
+    Turn, Version, async_trait,
 };
 
 /// A store of branches whose operations read and write a session at a point, for [`HistoryAt`].
@@ -277,5 +277,9 @@ impl<H: BranchedHistory> ChatHistory for HistoryAt<H> {
 
     fn is_verbatim(&self) -> bool {
         self.history.is_verbatim()
+    }
+
+    fn identity(&self) -> Option<HistoryIdentity> {
+        None
     }
 }

@@ -20,7 +20,8 @@ use self::{combination::Combination, settlement::Settlement};
 /// LangChain 0.1.20 `langchain/memory/combined.py::CombinedMemory`.
 ///
 /// All memories save the same turn under one id, so a save that failed can be repeated. Memories
-/// may share a conversation.
+/// may share a conversation: if each has the same session, and a clone of one history or the same
+/// `Arc`, the combination has the branches of that history.
 ///
 /// # Several sessions
 /// If the memories store turns in several sessions, a turn is never left in only some of them. The

@@ -5,12 +5,13 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Point, Range,
-    SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn, Version,
+    Alternative, ChatHistory, Expect, HistoryError, HistoryIdentity, Lease, Message, Messages,
+    Note, Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice,
+    Turn, Version,
 };
 
 macro_rules! forward_history {
-    ($($pointer:ty),*) => {$(
+    ($($pointer:ty: $identity:path),*) => {$(
         #[deny(clippy::missing_trait_methods)]
         #[async_trait]
         impl<H: ChatHistory + ?Sized> ChatHistory for $pointer {
@@ -125,7 +126,20 @@ macro_rules! forward_history {
             fn is_verbatim(&self) -> bool {
                 (**self).is_verbatim()
             }
+            fn identity(&self) -> Option<HistoryIdentity> {
+                (**self).identity().or_else(|| $identity(self))
+            }
         }
     )*};
 }
-forward_history!(&H, Box<H>, Arc<H>);
+forward_history!(&H: unknown, Box<H>: unknown, Arc<H>: of_shared);
+
+/// The identity of a history behind a pointer that others do not share.
+const fn unknown<T>(_: &T) -> Option<HistoryIdentity> {
+    None
+}
+
+/// The identity of a history that has none of its own: that of the pointer which its users share.
+fn of_shared<H: ?Sized>(shared: &Arc<H>) -> Option<HistoryIdentity> {
+    Some(HistoryIdentity::of(shared))
+}

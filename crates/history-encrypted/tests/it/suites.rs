@@ -23,11 +23,13 @@ use crate::support::{key, keys};
 /// is checked with or without it, and the store in memory with both.
 async fn passes<H: OwnFormat + Clone + 'static>(store: &H) {
     let plain = Encrypted::new(store.clone(), keys());
+    are_recognised(store, &plain);
     passes_each(&plain).await;
 }
 
 async fn passes_blinded<H: OwnFormat + Clone + 'static>(store: &H) {
     let blinded = Encrypted::new(store.clone(), keys()).with_blinding_key(&key(9));
+    are_recognised(store, &blinded);
     passes_each(&blinded).await;
 }
 
@@ -42,6 +44,15 @@ async fn passes_each<H: ChatHistory + Clone + 'static>(history: &H) {
     }
     facts_are_on_every_branch(history).await;
     a_fork_is_used_when_it_is_made(history).await;
+}
+
+/// A clone is the same store, and what is encrypted is another one than the store around it.
+fn are_recognised<H: OwnFormat + Clone + 'static>(store: &H, history: &Encrypted<H>) {
+    let (store, clone) = (store.identity(), store.clone().identity());
+    assert!(store.is_some() && store == clone, "{store:?} and {clone:?}");
+    let (own, clone) = (history.identity(), history.clone().identity());
+    assert!(own.is_some() && own == clone && own != store, "{own:?} and {clone:?}");
+    assert!(history.at(Point::Start).unwrap().identity() != own);
 }
 
 /// A fork of old turns is not one that a retention period would delete.

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    ptr,
     str::FromStr,
 };
 
@@ -11,7 +10,7 @@ use conversant_core::{
 };
 use serde_json::{Value as Json, json};
 
-use super::combination::Combination;
+use super::combination::{Combination, are_one};
 
 /// The number of notes that contain announcements. Two turns of different processes that are saved
 /// at the same time rarely use the same one, so that neither removes the other's announcement.
@@ -131,9 +130,7 @@ impl<'m> FirstSession<'m> {
 
     /// Returns whether a memory stores its turns in this session.
     pub(super) fn is_of(&self, memory: &dyn Memory) -> bool {
-        memory.stored_in().is_some_and(|(history, session)| {
-            ptr::addr_eq(history, self.history) && session == self.session
-        })
+        memory.stored_in().is_some_and(|stored| are_one(stored, (self.history, self.session)))
     }
 
     /// Returns whether announcements are those of this combination.

@@ -23,7 +23,7 @@ impl Combination {
         for memory in memories {
             let stored_in = memory.stored_in();
             if let Some((history, id)) = stored_in {
-                if !sessions.iter().any(|known| ptr::addr_eq(known.0, history) && known.1 == id) {
+                if !sessions.iter().any(|known| are_one(*known, (history, id))) {
                     sessions.push((history, id));
                 }
             } else if memory.saves_turns() {
@@ -51,6 +51,18 @@ impl Combination {
     pub(super) fn watermark_note(&self) -> &str {
         &self.watermark_note
     }
+}
+
+/// Returns whether two memories store their turns in one session.
+pub(super) fn are_one(
+    one: (&dyn ChatHistory, &SessionId),
+    other: (&dyn ChatHistory, &SessionId),
+) -> bool {
+    let is_one_store = || {
+        ptr::addr_eq(one.0, other.0)
+            || one.0.identity().is_some_and(|store| other.0.identity() == Some(store))
+    };
+    one.1 == other.1 && is_one_store()
 }
 
 /// Returns whether a session is one that a memory made for itself, in a history in memory. Its id

@@ -10,9 +10,9 @@ use std::{
 
 use async_trait::async_trait;
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
-    Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
-    Version,
+    Alternative, ChatHistory, Expect, HistoryError, HistoryIdentity, Lease, Message, Messages,
+    Note, OwnFormat, Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo,
+    SessionPage, Slice, Turn, Version,
 };
 
 use super::sessions::Sessions;
@@ -277,6 +277,10 @@ impl ChatHistory for InMemoryHistory {
 
     fn shares(&self) -> bool {
         true
+    }
+
+    fn identity(&self) -> Option<HistoryIdentity> {
+        self.point.is_none().then(|| self.sessions.identity())
     }
 }
 

@@ -8,8 +8,8 @@ use std::{
 };
 
 use conversant_core::{
-    Alternative, Expect, HistoryError, Lease, Messages, Note, Point, Range, SessionCursor,
-    SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn, Version,
+    Alternative, Expect, HistoryError, HistoryIdentity, Lease, Messages, Note, Point, Range,
+    SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn, Version,
     clock::{Instant, SystemTime},
 };
 
@@ -42,6 +42,10 @@ impl Default for State {
 }
 
 impl Sessions {
+    pub(super) fn identity(&self) -> HistoryIdentity {
+        HistoryIdentity::of(&self.0)
+    }
+
     pub(super) fn count(&self) -> usize {
         lock(&self.0).by_id.len()
     }

@@ -34,6 +34,33 @@ fn model() -> ScriptedChat {
     })
 }
 
+/// A history of another author, with the methods that it needs.
+struct Wrapped {
+    inner: InMemoryHistory,
+    has_branches: bool,
+}
+
+#[async_trait]
+impl ChatHistory for Wrapped {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.inner.load(session, range).await
+    }
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.inner.append(session, turn, expect).await
+    }
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.inner.clear(session).await
+    }
+    fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
+        self.has_branches.then(|| self.inner.at(point)).flatten()
+    }
+}
+
 type Make = fn(InMemoryHistory, SessionId) -> Box<dyn Memory>;
 
 macro_rules! memories {
@@ -142,27 +169,60 @@ async fn wrapped_memories_end_at_the_point() {
     assert_eq!(history.turns(&session("s"), Range::All).await.unwrap().len(), 3);
 }
 
+/// Memories of one session are combined, whichever handles to its store they have.
+#[tokio::test]
+async fn memories_of_one_session_are_at_the_point() {
+    type Two = (Arc<dyn ChatHistory>, Arc<dyn ChatHistory>);
+    let cases: [(&str, fn(&InMemoryHistory) -> Two); 3] = [
+        ("clones", |store| (Arc::new(store.clone()), Arc::new(store.clone()))),
+        ("a shared history", |store| {
+            let shared: Arc<dyn ChatHistory> = Arc::new(store.clone());
+            (Arc::clone(&shared), shared)
+        }),
+        ("a history that does not know itself", |store| {
+            let shared = Arc::new(Wrapped { inner: store.clone(), has_branches: true });
+            (Arc::clone(&shared) as Arc<dyn ChatHistory>, shared)
+        }),
+    ];
+    for (name, handles) in cases {
+        let store = InMemoryHistory::new();
+        let (one, other) = handles(&store);
+        let memories: [Arc<dyn Memory>; 2] = [
+            Arc::new(BufferMemory::new().with_history(one, session("s"))),
+            Arc::new(
+                WindowMemory::new().with_memory_key("recent").with_history(other, session("s")),
+            ),
+        ];
+        let combined = CombinedMemory::new(memories).unwrap();
+        assert!(combined.stored_in().is_some(), "{name}");
+        save(&combined, 0..2).await;
+        let at = combined.at(Point::Start).unwrap();
+        save(&*at, [10]).await;
+        let branch = "Human: q10\nAI: a10";
+        let expected = vars! { "history" => branch, "recent" => branch };
+        assert_eq!(shown(&*at).await, expected, "{name}");
+        assert_eq!(shown(&combined).await, expected, "{name}");
+        let turns = store.alternatives(&session("s"), Point::Start).await.unwrap();
+        assert_eq!(turns.len(), 2, "{name}");
+    }
+    // Other sessions, and other stores.
+    let [store, other] = [InMemoryHistory::new(), InMemoryHistory::new()];
+    for (history, id) in [(store.clone(), "t"), (other, "s")] {
+        let memories: [Arc<dyn Memory>; 2] = [
+            Arc::new(BufferMemory::new().with_history(store.clone(), session("s"))),
+            Arc::new(
+                WindowMemory::new().with_memory_key("recent").with_history(history, session(id)),
+            ),
+        ];
+        let combined = CombinedMemory::new(memories).unwrap();
+        assert!(combined.stored_in().is_none() && combined.at(Point::Start).is_none());
+    }
+}
+
 #[tokio::test]
 async fn a_memory_that_cannot_branch_says_so() {
-    struct Flat(InMemoryHistory);
-    #[async_trait]
-    impl ChatHistory for Flat {
-        async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
-            self.0.load(session, range).await
-        }
-        async fn append(
-            &self,
-            session: &SessionId,
-            turn: &Turn,
-            expect: Expect,
-        ) -> Result<Version, HistoryError> {
-            self.0.append(session, turn, expect).await
-        }
-        async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
-            self.0.clear(session).await
-        }
-    }
-    let flat = BufferMemory::new().with_history(Flat(InMemoryHistory::new()), session("s"));
+    let wrapped = Wrapped { inner: InMemoryHistory::new(), has_branches: false };
+    let flat = BufferMemory::new().with_history(wrapped, session("s"));
     flat.save(&turn(1), Ticket::default()).await.unwrap();
     assert!(flat.at(Point::Start).is_none());
 }

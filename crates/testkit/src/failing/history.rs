@@ -3,9 +3,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Point, Range,
-    SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn, Version,
-    async_trait,
+    Alternative, ChatHistory, Expect, HistoryError, HistoryIdentity, Lease, Message, Messages,
+    Note, Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice,
+    Turn, Version, async_trait,
 };
 
 use super::{failure_mode::FailureMode, plan::Plan};
@@ -145,6 +145,10 @@ impl<H: ChatHistory> ChatHistory for FailingHistory<H> {
 
     fn is_verbatim(&self) -> bool {
         self.inner.is_verbatim()
+    }
+
+    fn identity(&self) -> Option<HistoryIdentity> {
+        self.inner.identity()
     }
 
     fn check(&self, session: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {

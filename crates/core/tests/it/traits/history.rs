@@ -6,9 +6,9 @@ use std::{
 };
 
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, LeaseHolder, Message, Messages, Note,
-    Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
-    TurnId, Value, Version, async_trait,
+    Alternative, ChatHistory, Expect, HistoryError, HistoryIdentity, Lease, LeaseHolder, Message,
+    Messages, Note, Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo,
+    SessionPage, Slice, Turn, TurnId, Value, Version, async_trait,
 };
 
 use super::{All, called};
@@ -146,6 +146,10 @@ impl ChatHistory for All {
         called("is_verbatim");
         true
     }
+    fn identity(&self) -> Option<HistoryIdentity> {
+        called("identity");
+        Some(HistoryIdentity::of(&Arc::new(())))
+    }
 }
 
 pub(super) async fn history(history: impl ChatHistory) {
@@ -184,5 +188,5 @@ pub(super) async fn history(history: impl ChatHistory) {
     assert!(history.set_title(&session, Some("long")).await.is_err());
     assert!(history.set_label(&session, "n", Some("long")).await.is_err());
     assert_eq!(history.delete_sessions(&filter, 5).await.unwrap(), 5);
-    assert!(history.shares() && history.is_verbatim());
+    assert!(history.shares() && history.is_verbatim() && history.identity().is_some());
 }
