@@ -40,18 +40,25 @@ async fn epoch(session: &SessionId, client: &mut Client, limit: Limit) -> Result
     Ok(signed(load.run(client, limit).await?.version.epoch))
 }
 
+/// Clears a session that was seen in an epoch. One whose time is over is then in the next one.
+async fn clear(
+    session: &SessionId,
+    seen: i64,
+    client: &Client,
+    limit: Limit,
+) -> Result<(), Failure> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&session.as_str(), Type::TEXT), (&seen, Type::INT8), (&limit.deadline, Type::INT8)];
+    client.execute_typed("SELECT conversant_clear($1, $2, $3)", &parameters).await?;
+    Ok(())
+}
+
 impl Operation for Clear {
     type Output = ();
 
     async fn run(&self, client: &mut Client, limit: Limit) -> Result<(), Failure> {
         let seen = epoch(&self.session, client, limit).await?;
-        let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
-            (&self.session.as_str(), Type::TEXT),
-            (&seen, Type::INT8),
-            (&limit.deadline, Type::INT8),
-        ];
-        client.execute_typed("SELECT conversant_clear($1, $2, $3)", &parameters).await?;
-        Ok(())
+        clear(&self.session, seen, client, limit).await
     }
 }
 
@@ -74,6 +81,9 @@ impl Operation for Delete {
             if column(&row, 0)? {
                 return Ok(());
             }
+            // It was cleared meanwhile, or its time is over. A session whose time is over is seen
+            // in an epoch in which it is not yet.
+            clear(&self.session, seen, client, limit).await?;
         }
     }
 }

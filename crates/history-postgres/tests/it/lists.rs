@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Message, Note, Range, SessionFilter, SessionId, Turn,
+    ChatHistory, Expect, HistoryError, Message, Note, Point, Range, SessionFilter, SessionId, Turn,
     TurnId, Version,
 };
 use conversant_harness::Tested;
@@ -166,6 +166,34 @@ pub(crate) async fn facts_that_change_outlive_their_first_lifetime() -> Tested {
     server.client.batch_execute(age).await.unwrap();
     history.put_note(&id, "summary", &Note::new("brief", version)).await.unwrap();
     assert_eq!(server.number(is_renewed).await, 0);
+    server.stop().await;
+    Ok(())
+}
+
+/// A session whose time is over can be deleted.
+pub(crate) async fn a_session_that_ended_is_deleted() -> Tested {
+    let server = Server::start().await?;
+    let builder = PostgresHistory::builder(&server.url).time_to_live(Duration::from_secs(3600));
+    let history = builder.connect().await.unwrap();
+    for is_branched in [false, true] {
+        let (id, turn) = (session("s"), Turn::exchange("Hi", "Hello!"));
+        let seen = history.append(&id, &turn, Expect::Any).await.unwrap();
+        history.set_title(&id, Some("A trip")).await.unwrap();
+        if is_branched {
+            history.fork(&id, turn.id().into(), &session("fork")).await.unwrap();
+            history.set_tip(&id, Point::Start, Expect::Any).await.unwrap();
+        }
+        let end = "UPDATE conversant_sessions SET expires = clock_timestamp() WHERE id = 's'";
+        server.client.batch_execute(end).await.unwrap();
+        history.delete(&id).await.unwrap();
+        let left = "SELECT count(*) FROM conversant_sessions WHERE id = 's'";
+        assert_eq!(server.number(left).await, 0);
+        let late = Turn::exchange("late", "answer");
+        let late = history.append(&id, &late, Expect::SameEpoch(seen)).await;
+        assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
+        history.delete(&session("fork")).await.unwrap();
+        assert_eq!(server.number("SELECT count(*) FROM conversant_turns").await, 0);
+    }
     server.stop().await;
     Ok(())
 }

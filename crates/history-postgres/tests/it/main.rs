@@ -71,6 +71,7 @@ conversant_harness::tests! {
         removed_sessions_are_gone_from_the_index,
         facts_that_change_outlive_their_first_lifetime,
         a_session_that_ended_begins_without_labels,
+        a_session_that_ended_is_deleted,
         a_session_in_use_is_not_deleted_as_an_old_one,
     }
     networked {
