@@ -17,7 +17,7 @@ use crate::{
     search::search_texts,
     statements::{
         Append, First, HOLD, IndexTurn, IsAt, Load, LoadLast, LoadNote, Loaded, MAX_LAST_TURNS,
-        Preparation, PutNote, ReplaceNote, Sweep, Unindexed,
+        Preparation, PutNote, ReplaceNote, Sweep, Unindexed, encode_note,
     },
 };
 
@@ -133,10 +133,7 @@ impl PostgresHistory {
             let what = "notes with names of more than 2,000 bytes";
             return Err(HistoryError::Unsupported { what });
         }
-        let Ok(body) = serde_json::to_string(&note.body) else {
-            return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
-        };
-        Note::check_size(body.len())?;
+        let body = encode_note(&note.body)?;
         let (session, name) = (session.clone(), name.to_owned());
         let (covers, lifetime_ms) = (note.covers, self.lifetime_ms);
         Ok(PutNote { session, point, name, body, covers, lifetime_ms })

@@ -22,7 +22,7 @@ pub(crate) use self::{
     list::{DeleteSessions, Info, List, ListPage, SetLabel, SetTitle},
     load::{First, Load, Loaded, Stored},
     load_last::{LoadLast, MAX_LAST_TURNS},
-    note::{LoadNote, PutNote, ReplaceNote},
+    note::{LoadNote, PutNote, ReplaceNote, encode as encode_note},
     plain::IsAt,
     query::Preparation,
     search::{IndexTurn, Unindexed},

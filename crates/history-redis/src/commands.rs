@@ -25,7 +25,7 @@ pub(crate) use self::{
     list::List,
     listing::{Info, ListSessions, Selection, SetLabel, SetTitle},
     load::{First, Load, Loaded},
-    note::{LoadNote, PutNote, ReplaceNote},
+    note::{LoadNote, PutNote, ReplaceNote, encode as encode_note},
     scan::Scan,
     schema::CheckSchema,
     scripts::{script, tip, version},

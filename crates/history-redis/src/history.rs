@@ -13,7 +13,10 @@ use conversant_history::{BranchedHistory, MAX_TIMEOUT};
 #[cfg(feature = "cluster")]
 use crate::commands::Adopt;
 use crate::{
-    commands::{Append, CheckSchema, Decoded, First, Load, LoadNote, Loaded, PutNote, ReplaceNote},
+    commands::{
+        Append, CheckSchema, Decoded, First, Load, LoadNote, Loaded, PutNote, ReplaceNote,
+        encode_note,
+    },
     connect::{Connect, Servers, connect_settings},
     error::{RedisError, backend},
     keys::Keys,
@@ -109,10 +112,7 @@ impl RedisHistory {
         note: &Note,
     ) -> Result<PutNote, HistoryError> {
         let covers = note.covers;
-        let Ok(note) = serde_json::to_string(note) else {
-            return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
-        };
-        Note::check_size(note.len())?;
+        let note = encode_note(note)?;
         Ok(PutNote {
             keys: self.keys.session(session),
             name: name.to_owned(),

@@ -1,6 +1,6 @@
 //! Loads and stores notes.
 
-use conversant_core::{HistoryError, Note, Point, SessionId, Version};
+use conversant_core::{HistoryError, Messages, Note, Point, SessionId, Value, Version};
 use conversant_history::invalid_json;
 use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
@@ -21,6 +21,21 @@ const PUT: &str = "SELECT is_stale, epoch, messages, tip \
 
 const REPLACE: &str = "SELECT is_stale, epoch, messages, tip, is_as_read \
     FROM conversant_replace_note($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+
+/// Before the JSON of a body of messages, which would be data otherwise.
+const MESSAGES: char = ' ';
+
+/// Encodes the body of a note.
+pub(crate) fn encode(body: &Value) -> Result<String, HistoryError> {
+    let Ok(mut json) = serde_json::to_string(body) else {
+        return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
+    };
+    Note::check_size(json.len())?;
+    if body.as_messages().is_some() {
+        json.insert(0, MESSAGES);
+    }
+    Ok(json)
+}
 
 /// A note to load.
 pub(crate) struct LoadNote {
@@ -71,8 +86,12 @@ impl Stored {
     }
 
     fn decode(&self, name: &str) -> Result<Note, HistoryError> {
-        let body: conversant_core::Value = serde_json::from_str(&self.body)
-            .map_err(|error| invalid_json(&format!("note `{name}`"), &error))?;
+        let body = if self.body.starts_with(MESSAGES) {
+            serde_json::from_str::<Messages>(&self.body).map(Value::from)
+        } else {
+            serde_json::from_str(&self.body)
+        };
+        let body = body.map_err(|error| invalid_json(&format!("note `{name}`"), &error))?;
         Ok(Note::new(body, self.covers))
     }
 }

@@ -1,6 +1,8 @@
 //! Loads and stores notes.
 
-use conversant_core::{HistoryError, Note, Point, SessionId, Version};
+use std::sync::Arc;
+
+use conversant_core::{HistoryError, Messages, Note, Point, SessionId, Value, Version};
 use conversant_history::invalid_json;
 
 use super::scripts::{NOTE, PUT_NOTE, lifetime, point, tip, version};
@@ -10,6 +12,31 @@ use crate::{
     link::Link,
     pool::{Limit, Operation},
 };
+
+/// Before the JSON of a note of messages, which would be data otherwise.
+const MESSAGES: u8 = b' ';
+
+/// Encodes a note.
+pub(crate) fn encode(note: &Note) -> Result<String, HistoryError> {
+    let Ok(mut json) = serde_json::to_string(note) else {
+        return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
+    };
+    Note::check_size(json.len())?;
+    if note.body.as_messages().is_some() {
+        json.insert(0, char::from(MESSAGES));
+    }
+    Ok(json)
+}
+
+fn decode(json: &[u8]) -> serde_json::Result<Note> {
+    let mut note: Note = serde_json::from_slice(json)?;
+    if json.first() == Some(&MESSAGES)
+        && let Value::Data(messages) = note.body
+    {
+        note.body = serde_json::from_value::<Messages>(Arc::unwrap_or_clone(messages))?.into();
+    }
+    Ok(note)
+}
 
 /// A note to load.
 pub(crate) struct LoadNote {
@@ -46,8 +73,7 @@ async fn read(
     script.key(keys).arg(name).arg(point(at)?);
     let (stored, path): (Option<Vec<u8>>, Option<Path>) = script.invoke_async(connection).await?;
     let Some(json) = &stored else { return Ok((None, None)) };
-    let note: Note = serde_json::from_slice(json)
-        .map_err(|error| invalid_json(&format!("note `{name}`"), &error))?;
+    let note = decode(json).map_err(|error| invalid_json(&format!("note `{name}`"), &error))?;
     let Some((epoch, messages, tip)) = path else { return Ok((stored, Some(note))) };
     let (path, covers) = (version(epoch, messages, &tip)?, note.covers);
     let is_on_path = covers.epoch == path.epoch

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conversant_core::{ChatHistory, HistoryError, Note, SessionId, Value};
+use conversant_core::{ChatHistory, HistoryError, Messages, Note, SessionId, Value};
 use serde_json::json;
 
 use super::session_driver::{SessionDriver, exchange, supported};
@@ -37,11 +37,15 @@ pub(super) async fn a_note_is_loaded_as_it_was_put(history: &impl ChatHistory) -
     let covers = driver.append(&exchange(1)).await?;
     let data = Value::from(json!({"people": {"Ada": ["met", 2.5, null, true]}}));
     let bodies = [Value::from("a summary"), Value::from(7), Value::from(0.5), data];
+    let messages = [Value::from(exchange(2).messages().clone()), Value::from(Messages::new())];
     let texts = ODD_TEXTS.iter().map(|text| Value::from(*text));
-    for body in bodies.into_iter().chain(texts) {
+    for body in bodies.into_iter().chain(messages).chain(texts) {
         let note = Note::new(body, covers);
         history.put_note(&driver.session, "summary", &note).await?;
         says(&driver, "summary", Some(&note)).await?;
+        let found = history.note(&driver.session, "summary").await?;
+        let kinds = (found.map(|found| found.body.kind()), note.body.kind());
+        ensure!(kinds.0 == Some(kinds.1), "the body of the note {note:?} is of {:?}", kinds.0);
     }
     Ok(())
 }
