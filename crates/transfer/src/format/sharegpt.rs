@@ -147,6 +147,8 @@ pub(crate) fn write(
     omit: &mut impl FnMut(Omitted),
 ) -> io::Result<bool> {
     let mut messages = Vec::new();
+    // The ids of the calls whose results come next, and the places of those that have come.
+    let (mut called, mut results): (Vec<Option<String>>, Vec<usize>) = Default::default();
     let entry = |from: &str, value: &str| json!({"from": from, "value": value});
     super::training_messages(
         turns,
@@ -154,11 +156,30 @@ pub(crate) fn write(
         |_| false,
         |message, text| {
             let from = match message.role() {
-                Role::Human => "human",
-                Role::System => "system",
-                Role::Tool => "observation",
+                Role::Human => {
+                    results.clear();
+                    "human"
+                }
+                Role::System => {
+                    results.clear();
+                    "system"
+                }
+                Role::Tool => {
+                    // The format has no ids: results belong to calls by their order.
+                    let id = message.tool_call_id();
+                    let place = called.iter().position(|call| call.as_deref() == id);
+                    let place = place.unwrap_or(called.len());
+                    let after = results.partition_point(|earlier| *earlier <= place);
+                    let behind = results.len() - after;
+                    results.insert(after, place);
+                    messages
+                        .insert(messages.len().saturating_sub(behind), entry("observation", text));
+                    return true;
+                }
                 Role::Ai => {
                     let calls = message.tool_calls();
+                    called = calls.iter().map(|call| call.id.clone()).collect();
+                    results.clear();
                     if !text.is_empty() || calls.is_empty() {
                         messages.push(entry("gpt", text));
                     }

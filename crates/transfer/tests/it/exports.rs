@@ -3,6 +3,7 @@
 use conversant_core::{ChatHistory, Content, Message, Part, Role, ToolCall, Turn, TurnId};
 use conversant_history_jsonl::JsonlHistory;
 use conversant_memory::InMemoryHistory;
+use conversant_testkit::block_on;
 use conversant_transfer::{Export, Import};
 use serde_json::{Value as Json, json};
 
@@ -89,6 +90,50 @@ fn langchains_file_is_written_to_the_byte() {
     assert_eq!(turns(&history, "file").len(), 2);
     let (file, _) = export(&Export::langchain_file(session("file")), &history);
     assert_eq!(file, LANGCHAIN_FILE);
+}
+
+/// Results that came in another order than their calls belong to them in each format.
+#[test]
+fn results_belong_to_their_calls() {
+    let call = |name: &str| ToolCall::new(name, json!({})).with_id(format!("id of {name}"));
+    let result = |name: &str| Message::tool(format!("result of {name}"), format!("id of {name}"));
+    let history = InMemoryHistory::new();
+    let turn = vec![
+        Message::human("q"),
+        Message::ai("").with_tool_calls(["a", "b", "c"].map(call)),
+        result("c"),
+        result("a"),
+        result("b"),
+        Message::ai("").with_tool_calls(["d", "e"].map(call)),
+        result("e"),
+        result("d"),
+        Message::ai("done"),
+    ];
+    append(&history, "s", &Turn::new(turn)).unwrap();
+    for (read, write) in [
+        (Import::sharegpt(), Export::sharegpt()),
+        (Import::fine_tuning(), Export::fine_tuning()),
+        (Import::lines(), Export::lines()),
+        (Import::langchain_file(session("s")), Export::langchain_file(session("s"))),
+    ] {
+        let (file, omissions) = export(&write, &history);
+        assert_eq!(omissions, [""; 0]);
+        let other = InMemoryHistory::new();
+        let (done, omissions) = import(&read, &other, file.as_bytes());
+        assert_eq!((done.unwrap().turns, omissions.len()), (1, 0), "{file}");
+        let id = &block_on(other.sessions(None, 1)).unwrap()[0];
+        let found = turns(&other, id.as_str()).remove(0);
+        let messages = found.messages();
+        let calls: Vec<_> = messages.iter().flat_map(|message| message.tool_calls()).collect();
+        let results: Vec<_> =
+            messages.iter().filter(|message| message.role() == &Role::Tool).collect();
+        assert_eq!((calls.len(), results.len()), (5, 5), "{file}");
+        for call in calls {
+            let of_call = |result: &&&Message| result.tool_call_id() == call.id.as_deref();
+            let result = results.iter().find(of_call).unwrap();
+            assert_eq!(result.text(), format!("result of {}", call.name), "{file}");
+        }
+    }
 }
 
 #[test]
