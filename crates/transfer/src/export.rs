@@ -21,7 +21,7 @@ use crate::{
 /// | [`lines`](Self::lines) | all sessions with their branches, titles, labels and facts; a turn on each line: `{"session": …, "turn": …}` |
 /// | [`sharegpt`](Self::sharegpt) | a list of objects with `id` and `conversations`, one on each line |
 /// | [`fine_tuning`](Self::fine_tuning) | a conversation on each line, as `messages` |
-/// | [`langchain_file`](Self::langchain_file) | the list of one session's messages, in LangChain's bytes |
+/// | [`langchain_file`](Self::langchain_file) | the list of one session's messages, in LangChain's bytes; an answer that was cut off has a mark in `additional_kwargs` |
 ///
 /// The formats other than lines have the turns from the start to the tip of a session, without its
 /// other branches. ChatGPT's export is imported only: nothing else reads it.
@@ -120,7 +120,7 @@ impl Export {
         if let Format::LangChainFile(session) = &self.format {
             let turns = turns_of(from, session).await?;
             let messages = turns.iter().flat_map(|turn| turn.messages().iter());
-            langchain_file::write(&mut to, messages)?;
+            langchain_file::write(&mut to, messages, &langchain_file::cut_off(&turns))?;
             count(turns.len(), to.bytes, &mut events);
         } else {
             let mut pages = Sessions::new(from);

@@ -324,7 +324,9 @@ async fn import_messages<F: FnMut(TransferEvent) + Send>(
         }
         let grouped = match taken {
             None => turns.finish(),
-            Some(Ok(message)) => turns.push(Taken::new(position, message)),
+            Some(Ok((message, incomplete))) => {
+                turns.push(Taken { incomplete, ..Taken::new(position, message) })
+            }
             Some(Err(reason)) => {
                 events.omit(Some(session), Omitted::message(position, reason));
                 None

@@ -136,6 +136,26 @@ fn results_belong_to_their_calls() {
     }
 }
 
+/// An answer that was cut off is not a whole one after it went through LangChain's file.
+#[test]
+fn an_answer_that_was_cut_off_is_marked_in_langchains_file() {
+    let history = InMemoryHistory::new();
+    for (number, incomplete) in [false, true, false, true].into_iter().enumerate() {
+        let turn = Turn::exchange(format!("q{number}"), "a").with_incomplete(incomplete);
+        append(&history, "s", &turn).unwrap();
+    }
+    let (file, omissions) = export(&Export::langchain_file(session("s")), &history);
+    assert_eq!(omissions, [""; 0]);
+    let other = InMemoryHistory::new();
+    import(&Import::langchain_file(session("s")), &other, file.as_bytes()).0.unwrap();
+    let (found, expected) = (turns(&other, "s"), turns(&history, "s"));
+    assert_eq!(found.len(), 4);
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found.messages(), expected.messages());
+        assert_eq!(found.is_incomplete(), expected.is_incomplete());
+    }
+}
+
 #[test]
 fn an_empty_history_is_an_empty_file() {
     let history = InMemoryHistory::new();
