@@ -420,6 +420,9 @@ pub trait ChatHistory: Send + Sync {
     /// 0: the limit bounds how long others wait. A session that no longer fulfils the conditions
     /// when its turn comes stays. Unsupported by default.
     ///
+    /// A call that is dropped may go on: it belongs to no session, so that later operations on the
+    /// sessions do not wait for it, and an operation may see a session that the next one does not.
+    ///
     /// # Errors
     /// - [`HistoryError::EmptyFilter`] if the filter has no conditions.
     /// - [`HistoryError::Unsupported`] if it has a text and the store has no search.
