@@ -251,7 +251,7 @@ pub(crate) async fn has_turn(
     }
 }
 
-/// What is read next of a session.
+/// A step of reading a session.
 enum Step {
     /// A turn, and the point that it follows.
     Turn(TurnId, Point),
