@@ -199,7 +199,7 @@ fn per_token(per_million: f64) -> u64 {
 /// The prices of several models, by name.
 ///
 /// A name also matches the model's dated snapshots: `gpt-6-luna` matches `gpt-6-luna-2026-05-01`
-/// but not `gpt-6-luna-mini`. [`Prices`] alone convert into a list for all models.
+/// but not `gpt-6-luna-mini`. Of several names, the longest counts. [`Prices`] alone convert into a list for all models.
 ///
 /// # Examples
 ///
@@ -253,14 +253,25 @@ impl PriceList {
     fn listed(&self, model: &str) -> Option<Prices> {
         let is_snapshot = |name: &str| {
             let date = model.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
-            date.is_some_and(|date| {
-                date.len() >= 4 && date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
-            })
+            date.is_some_and(is_date)
         };
         let exact = self.models.iter().find(|(name, _)| name == model);
-        let found = exact.or_else(|| self.models.iter().find(|(name, _)| is_snapshot(name)));
-        found.map(|(_, prices)| *prices)
+        let snapshots = || self.models.iter().filter(|(name, _)| is_snapshot(name));
+        // Of equal names, the first counts here as well.
+        let longest = || snapshots().rev().max_by_key(|(name, _)| name.len());
+        exact.or_else(longest).map(|(_, prices)| *prices)
     }
+}
+
+/// Returns whether the end of a name is a date, such as `2026-05-01`, `20260501`, `0613` or
+/// `08-2024`, and not the rest of a version, such as `5-20251101`.
+fn is_date(text: &str) -> bool {
+    let groups = || text.split('-');
+    let digits: usize = groups().map(str::len).sum();
+    let first = groups().next().map_or(0, str::len);
+    text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+        && groups().all(|group| !group.is_empty())
+        && (first >= 4 || groups().all(|group| group.len() >= 2) && (4..=8).contains(&digits))
 }
 
 impl From<Prices> for PriceList {

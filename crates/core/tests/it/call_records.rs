@@ -176,6 +176,28 @@ fn a_price_list_knows_models_and_their_snapshots() {
     for (name, expected) in table {
         assert_eq!(list.of(name), expected, "{name:?}");
     }
+    // The order of the names does not count, and a version is no date.
+    let names = [("opus-4", large), ("opus-4-5", small)];
+    for names in [names, [names[1], names[0]]] {
+        let list = names
+            .into_iter()
+            .fold(PriceList::new(), |list, (name, prices)| list.with_model(name, prices));
+        let table = [
+            ("opus-4-20250514", Some(large)),
+            ("opus-4-2025-05-14", Some(large)),
+            ("opus-4-05-2025", Some(large)),
+            ("opus-4-05-14", Some(large)),
+            ("opus-4-5-20251101", Some(small)),
+            ("opus-4-1-20250805", None),
+            ("opus-4-10-20250805", None),
+            ("opus-4-1-2025", None),
+            ("opus-4-", None),
+            ("opus-4--20250514", None),
+        ];
+        for (name, expected) in table {
+            assert_eq!(list.of(Some(name)), expected, "{name}");
+        }
+    }
     assert_eq!(PriceList::from(small).of(None), Some(small));
     assert_eq!(list.with_default(small).of(Some("other")), Some(small));
 }
