@@ -1,6 +1,6 @@
 //! One recorded call: a request and its answer.
 
-use conversant_core::{CallOptions, Delta, PromptValue, Reply, ReplyStream, ToolChoice};
+use conversant_core::{CallOptions, Delta, Message, PromptValue, Reply, ReplyStream, ToolChoice};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
@@ -29,7 +29,11 @@ impl Exchange {
 pub(super) fn request_json(prompt: &PromptValue, options: &CallOptions) -> Json {
     let mut request = Map::new();
     match prompt.as_messages() {
-        Some(messages) => request.insert("messages".to_owned(), json!(messages)),
+        // A record of an earlier call has its times, which the answer does not depend on.
+        Some(messages) => {
+            let messages: Vec<_> = messages.iter().map(Message::without_call_record).collect();
+            request.insert("messages".to_owned(), json!(messages))
+        }
         None => request.insert("prompt".to_owned(), prompt.to_string().into()),
     };
     let mut set = |name: &str, value: Json| request.insert(name.to_owned(), value);

@@ -6,9 +6,9 @@ use std::{
 };
 
 use conversant_core::{
-    CallId, CallInfo, CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest,
-    Delta, Event, EventEmitter, LanguageModel, Message, Messages, ModelDescription, ModelError,
-    Observer, Reply, ToolCall, Usage, async_trait,
+    CallId, CallInfo, CallOptions, CallRecord, ChatModel, ChatRequest, CompletionModel,
+    CompletionRequest, Delta, Event, EventEmitter, LanguageModel, Message, Messages,
+    ModelDescription, ModelError, Observer, Reply, ToolCall, Usage, async_trait,
 };
 use conversant_testkit::{Cassette, ScriptedChat, ScriptedCompletion, ScriptedReply, block_on};
 use serde_json::json;
@@ -93,6 +93,22 @@ fn a_conversation_is_recorded_and_replayed() {
         assert_eq!(first.message.tool_calls()[0].id.as_deref(), Some("id_1"));
         assert_eq!((first.usage, pieces), (recorded.0.usage, recorded.1.clone()));
         assert_eq!(secret, "***");
+    }
+}
+
+/// The record of an earlier call, which has its times, is no part of what identifies a request.
+#[test]
+fn a_conversation_with_records_of_its_calls_is_replayed() {
+    let folder = Folder::new("call_records");
+    for record in
+        [CallRecord::new(), CallRecord::new().with_model("m").with_usage(Usage::new(8, 17))]
+    {
+        let model = || ScriptedChat::new(["Again."]);
+        let cassette = Cassette::open(folder.file(), model).unwrap();
+        let earlier = Message::ai("Hello!").with_call_record(&record);
+        let request = ChatRequest::new(vec![Message::human("Hi"), earlier, Message::human("Hi!")]);
+        let reply = block_on(ChatModel::generate(&cassette, &request)).unwrap();
+        assert_eq!(reply.text(), "Again.");
     }
 }
 
