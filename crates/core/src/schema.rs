@@ -6,7 +6,7 @@ use self::strict_mode::make_strict;
 use crate::model::{ChatModel, ChatRequest, ModelError, ResponseFormat, ToolDefinition};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 /// Returns a tool whose arguments have a type. The provider enforces the schema if strict mode
 /// supports it.
@@ -16,6 +16,8 @@ use serde_json::Value as Json;
 /// that it does not are maps, sets, tuples, [`serde_json::Value`]s, flattened enums and maps, and
 /// internally tagged enums with newtype variants. The schema of a type with one of them is sent as
 /// it is, and not as strict.
+///
+/// A tool of the type `()`, or of another type without data, takes no arguments: an empty object.
 ///
 /// # Examples
 ///
@@ -45,7 +47,12 @@ pub fn tool<T: JsonSchema>(
     name: impl Into<String>,
     description: impl Into<String>,
 ) -> ToolDefinition {
-    let (schema, is_strict) = schema_of::<T>();
+    let (schema, is_strict) = if is_unit::<T>() {
+        let schema = json!({"type": "object", "properties": {}, "additionalProperties": false});
+        (schema, false)
+    } else {
+        schema_of::<T>()
+    };
     ToolDefinition::new(name, schema).with_description(description).with_strict(is_strict)
 }
 
@@ -126,6 +133,13 @@ fn schema_of<T: JsonSchema>() -> (Json, bool) {
         Some(()) => (schema, true),
         None => (generated::<T>(), false),
     }
+}
+
+/// Returns whether a type has no data, so that its JSON is `null`.
+#[must_use]
+pub fn is_unit<T: JsonSchema>() -> bool {
+    let schema = T::json_schema(&mut SchemaGenerator::default());
+    schema.get("type").is_some_and(|name| name == "null")
 }
 
 fn generated<T: JsonSchema>() -> Json {

@@ -2,7 +2,7 @@
 
 use conversant_core::{Messages, debug_as_report};
 
-/// A set of tools that a model cannot use.
+/// A set of tools that a model cannot use. All faults are reported at once.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ToolSetError {
@@ -33,7 +33,37 @@ pub enum ToolSetError {
         /// The tool's name.
         name: String,
     },
+    /// The schema of a tool's arguments allows no object, so that no call can be right.
+    #[error(
+        "cannot build a tool loop: the schema of tool `{name}` allows no object, which arguments \
+         are; start with `{{\"type\": \"object\"}}`, or use a struct"
+    )]
+    NoObject {
+        /// The tool's name.
+        name: String,
+    },
+    /// There are several faults.
+    #[error("{}", join(faults))]
+    Several {
+        /// The faults, in the order of the tools.
+        faults: Vec<Self>,
+    },
 }
+
+/// Returns the texts of several faults, of which the first says what failed.
+fn join(faults: &[ToolSetError]) -> String {
+    let texts = faults.iter().enumerate().map(|(index, fault)| {
+        let text = fault.to_string();
+        match text.strip_prefix(FAILED) {
+            Some(fault) if index > 0 => fault.to_owned(),
+            _ => text,
+        }
+    });
+    texts.collect::<Vec<_>>().join("; and ")
+}
+
+/// The start of each text.
+const FAILED: &str = "cannot build a tool loop: ";
 
 /// The model still called tools after the last round that was allowed.
 ///

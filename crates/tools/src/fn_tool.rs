@@ -57,8 +57,12 @@ impl FnTool {
         Self { definition, function: Box::new(move |arguments| function(arguments).boxed()) }
     }
 
-    /// Creates a tool whose arguments have a type. Its JSON Schema is derived, with the type's doc
-    /// comments as descriptions. Arguments of another form are an error that the model receives.
+    /// Creates a tool whose arguments have a type: a struct, or `()` for a tool without arguments.
+    /// Its JSON Schema is derived, with the type's doc comments as descriptions. Arguments of another
+    /// form are an error that the model receives.
+    ///
+    /// Arguments are an object: a loop with a tool of another type, such as a number, is not built.
+    /// OpenAI also refuses enums and [`Option`]s, unless they are fields of a struct.
     ///
     /// # Examples
     ///
@@ -90,9 +94,12 @@ impl FnTool {
         R: Future<Output = Result<Content, ToolError>> + Send + 'static,
     {
         let definition = conversant_core::schema::tool::<T>(name, description);
+        let is_unit = conversant_core::schema::is_unit::<T>();
+        let read =
+            move |arguments| serde_json::from_value(if is_unit { Json::Null } else { arguments });
         Self {
             definition,
-            function: Box::new(move |arguments| match serde_json::from_value(arguments) {
+            function: Box::new(move |arguments| match read(arguments) {
                 Ok(arguments) => function(arguments).boxed(),
                 Err(error) => {
                     let error = ToolError::arguments(error.to_string());

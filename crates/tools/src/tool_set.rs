@@ -16,21 +16,35 @@ pub(crate) struct ToolSet {
 impl ToolSet {
     pub(crate) fn new(tools: Vec<Arc<dyn Tool>>) -> Result<Self, ToolSetError> {
         let mut names = HashSet::new();
+        let mut faults = Vec::new();
         for tool in &tools {
             let definition = tool.definition();
-            let name = definition.name.clone();
+            let name = || definition.name.clone();
             let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-            if !(1..=MAX_NAME_BYTES).contains(&name.len()) || !name.bytes().all(is_allowed) {
-                return Err(ToolSetError::Name { name });
+            let is_short = (1..=MAX_NAME_BYTES).contains(&definition.name.len());
+            if !is_short || !definition.name.bytes().all(is_allowed) {
+                faults.push(ToolSetError::Name { name: name() });
             }
             if !definition.parameters.is_object() {
-                return Err(ToolSetError::Schema { name });
+                faults.push(ToolSetError::Schema { name: name() });
+            } else if !definition.allows_object() {
+                faults.push(ToolSetError::NoObject { name: name() });
             }
-            if !names.insert(name.clone()) {
-                return Err(ToolSetError::Duplicate { name });
+            if !names.insert(&definition.name) {
+                faults.push(ToolSetError::Duplicate { name: name() });
             }
         }
-        if tools.is_empty() { Err(ToolSetError::Empty) } else { Ok(Self { tools }) }
+        if tools.is_empty() {
+            faults.push(ToolSetError::Empty);
+        }
+        match faults.pop() {
+            None => Ok(Self { tools }),
+            Some(only) if faults.is_empty() => Err(only),
+            Some(last) => {
+                faults.push(last);
+                Err(ToolSetError::Several { faults })
+            }
+        }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&dyn Tool> {

@@ -71,6 +71,43 @@ impl ToolDefinition {
         self.strict = Some(strict);
         self
     }
+
+    /// Returns whether the schema allows an object, as far as its outermost types say it. Without
+    /// one, no call can be right, and most providers refuse the request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::ToolDefinition;
+    /// use serde_json::json;
+    ///
+    /// assert!(ToolDefinition::new("now", json!({"type": "object"})).allows_object());
+    /// assert!(!ToolDefinition::new("now", json!({"type": "null"})).allows_object());
+    /// ```
+    #[must_use]
+    pub fn allows_object(&self) -> bool {
+        self.parameters.is_object() && allows_object(&self.parameters, &self.parameters, 4)
+    }
+}
+
+/// Returns whether an object can match a schema. References are followed in `root`, up to a depth.
+fn allows_object(schema: &Json, root: &Json, depth: usize) -> bool {
+    let (Json::Object(schema), Some(depth)) = (schema, depth.checked_sub(1)) else {
+        return *schema != Json::Bool(false);
+    };
+    let allows = |schema: &Json| allows_object(schema, root, depth);
+    schema.iter().all(|(key, value)| match (key.as_str(), value) {
+        ("type", Json::Array(names)) => names.iter().any(|name| name == "object"),
+        ("type", name) => name == "object",
+        ("const", value) => value.is_object(),
+        ("enum", Json::Array(values)) => values.iter().any(Json::is_object),
+        ("anyOf" | "oneOf", Json::Array(schemas)) => schemas.iter().any(allows),
+        ("allOf", Json::Array(schemas)) => schemas.iter().all(allows),
+        ("$ref", Json::String(place)) => {
+            place.strip_prefix('#').and_then(|place| root.pointer(place)).is_none_or(allows)
+        }
+        _ => true,
+    })
 }
 
 /// A constraint on the tools that a model calls.
@@ -96,6 +133,14 @@ pub enum ToolChoice {
     Required,
     /// The model calls the tool with this name.
     Tool(String),
+}
+
+impl ToolChoice {
+    /// Returns whether the model must call a tool.
+    #[must_use]
+    pub const fn is_forced(&self) -> bool {
+        matches!(self, Self::Required | Self::Tool(_))
+    }
 }
 
 /// The format that an answer must have.

@@ -2,8 +2,8 @@
 
 use conversant_core::{CallOptions, ModelError, ToolChoice, nearest};
 
-/// Checks that each tool has a name of its own, and that the choice is one of them. Without tools,
-/// the choice is for those of the calls.
+/// Checks that each tool has a name of its own and takes an object, and that the choice is one of
+/// them. Without tools, the choice is for those of the calls.
 ///
 /// # Errors
 /// [`ModelError::Config`], if the tools are wired wrongly.
@@ -16,6 +16,10 @@ pub(super) fn check(options: &CallOptions) -> Result<(), ModelError> {
         if names().take(index).any(|other| other == name) {
             return Err(ModelError::config(format!("two tools are named `{name}`")));
         }
+    }
+    if let Some(tool) = options.tools.iter().find(|tool| !tool.allows_object()) {
+        let what = format!("the schema of tool `{}` allows no object", tool.name);
+        return Err(ModelError::config(format!("{what}; start with `{{\"type\": \"object\"}}`")));
     }
     if let Some(ToolChoice::Tool(name)) = &options.tool_choice
         && !options.tools.is_empty()
