@@ -364,6 +364,11 @@ impl CallState {
         self.permit.as_ref().and_then(Permit::mark_polled)
     }
 
+    /// Returns the calls and results of the turn that were there before the call.
+    pub(crate) const fn exchange(&self) -> &Messages {
+        self.context.exchange()
+    }
+
     fn emit(&self, event: &Event<'_>) {
         if self.context.options().events.is_enabled() {
             let _polled = self.mark_polled();

@@ -159,13 +159,14 @@ struct Partial {
 }
 
 impl Partial {
-    fn of(stream: &Pieces, rounds: ToolRounds) -> Self {
+    fn of(stream: &Pieces, rounds: ToolRounds, call: &CallState) -> Self {
         let text = rounds.text_of(stream.partial()).to_owned();
-        let exchange = match stream {
-            Pieces::Model(_) => rounds.into_messages(),
-            // The exchange may be that of another output.
-            Pieces::Steps(_) => Messages::new(),
-        };
+        // Without a text, the pieces of steps may be those of another output.
+        if matches!(stream, Pieces::Steps(_)) && text.is_empty() {
+            return Self::default();
+        }
+        let mut exchange = call.exchange().clone();
+        exchange.append(&rounds.into_messages());
         Self { exchange, text }
     }
 
@@ -246,9 +247,10 @@ impl ChainStream {
     /// - nothing, if the turn is saved already;
     /// - the whole turn, if the answer is complete but its save is running or has failed;
     /// - otherwise a turn with the text that was received, marked as incomplete. If a tool loop has
-    ///   run tools, the turn has the calls and results of all rounds that have ended, and the text
-    ///   that follows them, so that a later answer knows what was done. The text of a round that
-    ///   has not ended is not kept.
+    ///   run tools, the turn has the calls and results of all rounds that have ended, as the loop
+    ///   has sent them to its model, and the text that follows them, so that a later answer knows
+    ///   what was done. The text of a round that has not ended is not kept. A turn that was resumed
+    ///   also has the calls and results that came before.
     ///
     /// The call's deadline does not apply. After `Ok`, the memory has the turn.
     ///
@@ -298,7 +300,7 @@ impl ChainStream {
         let failed = match self.state {
             State::Running(running) => {
                 let Running { stream, rounds, call, .. } = *running;
-                let partial = Partial::of(&stream, rounds);
+                let partial = Partial::of(&stream, rounds, &call);
                 // Closes the model's connection before the save.
                 drop(stream);
                 Failed { call, unsaved: Unsaved::Partial(partial) }
@@ -355,7 +357,7 @@ async fn finish(runner: Arc<dyn AnyRunner>, running: Running, reply: Box<Reply>)
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
-            let unsaved = Unsaved::Partial(Partial::of(&stream, rounds));
+            let unsaved = Unsaved::Partial(Partial::of(&stream, rounds, &call));
             return fail(runner, call, unsaved, error).await;
         }
     };
@@ -388,7 +390,7 @@ impl Running {
     /// Ends the call with an error.
     fn fail(self, runner: Arc<dyn AnyRunner>, error: ChainError) -> State {
         let Self { stream, rounds, call, .. } = self;
-        let unsaved = Unsaved::Partial(Partial::of(&stream, rounds));
+        let unsaved = Unsaved::Partial(Partial::of(&stream, rounds, &call));
         // Closes the model's connection now.
         drop(stream);
         State::Ending(Box::pin(fail(runner, call, unsaved, error)))

@@ -109,7 +109,7 @@ pub use self::{
         ApiError, BranchDelta, CallOptions, ChatModel, ChatRequest, Choice, CompletionModel,
         CompletionRequest, DecodeError, Delta, FinishReason, LanguageModel, ModelError,
         PartialReply, Reply, ReplyStream, ResponseFormat, StatusKind, TimeoutPhase, ToolCallDelta,
-        ToolChoice, ToolDefinition, TransportPhase, Usage,
+        ToolChoice, ToolDefinition, ToolResultDelta, TransportPhase, Usage,
     },
     nearest::nearest,
     observer::{

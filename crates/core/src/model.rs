@@ -18,7 +18,7 @@ pub use self::{
     language_model::LanguageModel,
     reply::{Choice, FinishReason, Reply, Usage},
     request::{CallOptions, ChatRequest, CompletionRequest},
-    stream::{BranchDelta, Delta, ReplyStream, ToolCallDelta},
+    stream::{BranchDelta, Delta, ReplyStream, ToolCallDelta, ToolResultDelta},
     tools::{ResponseFormat, ToolChoice, ToolDefinition},
     traits::{ChatModel, CompletionModel},
 };

@@ -1,5 +1,7 @@
 //! The messages of one call of a loop, and what the rounds have used.
 
+use std::sync::Arc;
+
 use conversant_core::{
     ChatRequest, Message, Messages, ModelError, Reply, ToolChoice, TurnId, Usage,
 };
@@ -57,33 +59,25 @@ impl Exchange {
         }
     }
 
-    /// Adds a round: the model's calls and their results.
-    pub(crate) fn add_round(&mut self, calls: Message, results: Vec<Message>) {
-        for message in std::iter::once(calls).chain(results) {
-            self.request.messages.push(message.clone());
+    /// Adds a round: the model's calls and their results. `is_forced` is whether the model's own
+    /// settings force it to call a tool.
+    pub(crate) fn add_round(&mut self, calls: Message, results: Vec<Message>, is_forced: bool) {
+        for message in std::iter::once(calls).chain(results).map(Arc::new) {
+            self.request.messages.push(Arc::clone(&message));
             self.messages.push(message);
         }
         self.rounds += 1;
         // A model that must call a tool would never answer.
-        if self.request.options.tool_choice.as_ref().is_some_and(is_forced) {
-            self.request.options.tool_choice = Some(ToolChoice::Auto);
+        let choice = &mut self.request.options.tool_choice;
+        if choice.as_ref().map_or(is_forced, ToolChoice::is_forced) {
+            *choice = Some(ToolChoice::Auto);
         }
     }
 
     /// Returns the error of a round, with the exchange of the rounds before it. If the model is a
     /// loop too, its rounds follow.
     pub(crate) fn failed(&self, error: ModelError) -> ModelError {
-        let mut messages = self.messages.clone();
-        let source = match error {
-            ModelError::AfterTools { messages: own, source, .. } => {
-                messages.append(&own);
-                source
-            }
-            error if messages.is_empty() => return error,
-            error => Box::new(error),
-        };
-        let rounds = messages.iter().filter(|message| message.tool_call_id().is_none()).count();
-        ModelError::AfterTools { rounds, messages, source }
+        error.after_tools(&self.messages)
     }
 
     /// Returns the last reply with the whole exchange.
@@ -93,8 +87,4 @@ impl Exchange {
         reply.intermediate = self.messages;
         reply
     }
-}
-
-fn is_forced(choice: &ToolChoice) -> bool {
-    matches!(choice, ToolChoice::Required | ToolChoice::Tool(_))
 }

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use conversant_core::{
     BoxError, ChatModel, ChatRequest, Delta, Message, ModelDescription, ModelError, Reply,
-    ReplyStream, ToolCallDelta, async_trait, observe_chat, observe_chat_stream,
+    ReplyStream, ToolCallDelta, ToolResultDelta, async_trait, observe_chat, observe_chat_stream,
 };
 use futures_util::stream;
 
@@ -23,6 +23,8 @@ use crate::{error::RoundLimit, exchange::Exchange, tool_runner::ToolRunner};
 ///   ([`ModelError::exchange`]), also those of a loop that this one is around. A deadline of a
 ///   chain ends the call from outside, without them. Tools that must not run twice should recognise
 ///   a repeated call themselves.
+/// - A [`ToolChoice`](conversant_core::ToolChoice) that forces a call, in the options of the call or
+///   in the model's own settings ([`ModelDescription::forces_tools`]), holds for the first round.
 /// - If the model calls a tool that only the options of the call define, the reply with these calls
 ///   is returned, so that the caller can run them.
 /// - [`Reply::intermediate`] has the calls and results, and [`Reply::usage`] the sum of all rounds.
@@ -73,19 +75,22 @@ struct Inner {
     model: Arc<dyn ChatModel>,
     runner: ToolRunner,
     max_rounds: usize,
+    /// Whether the model's own settings force it to call a tool.
+    is_forced: bool,
 }
 
 /// The next step after a round.
 enum Step {
     /// The model has answered.
     Answer(Box<Reply>),
-    /// The model has called tools, and these are their results.
-    Results(Vec<Message>),
+    /// The model has called tools, and this is the number of their results.
+    Results(usize),
 }
 
 impl ToolLoop {
     pub(crate) fn new(model: Arc<dyn ChatModel>, runner: ToolRunner, max_rounds: usize) -> Self {
-        Self { inner: Arc::new(Inner { model, runner, max_rounds }) }
+        let is_forced = (*model).describe().forces_tools;
+        Self { inner: Arc::new(Inner { model, runner, max_rounds, is_forced }) }
     }
 }
 
@@ -110,8 +115,9 @@ impl Inner {
         let parallel = options.parallel_tool_calls.unwrap_or(true);
         let results = self.runner.run(&reply.message, parallel, options).await;
         let results = results.map_err(|error| exchange.failed(error))?;
-        exchange.add_round(reply.message, results.clone());
-        Ok(Step::Results(results))
+        let count = results.len();
+        exchange.add_round(reply.message, results, self.is_forced);
+        Ok(Step::Results(count))
     }
 
     /// Returns whether a call is for a tool that only the caller's options define.
@@ -201,9 +207,9 @@ impl Streaming {
                 Some(Delta::Done(reply)) => {
                     self.round = None;
                     match self.inner.step(exchange, *reply).await? {
-                        Step::Results(results) => {
+                        Step::Results(count) => {
                             let has_calls = std::mem::take(&mut self.has_calls);
-                            self.items = items(exchange, results, has_calls).into_iter();
+                            self.items = items(exchange, count, has_calls).into_iter();
                         }
                         Step::Answer(reply) => {
                             let exchange = self.exchange.take();
@@ -223,9 +229,9 @@ impl Streaming {
 }
 
 /// Returns the results of the last round as pieces, after its calls if they were not streamed.
-fn items(exchange: &Exchange, results: Vec<Message>, has_calls: bool) -> Vec<Delta> {
-    let answer = exchange.messages.len().checked_sub(results.len() + 1);
-    let answer = answer.filter(|_| !has_calls).and_then(|index| exchange.messages.get(index));
+fn items(exchange: &Exchange, count: usize, has_calls: bool) -> Vec<Delta> {
+    let round = exchange.messages.last_n(count + 1);
+    let answer = round.first().filter(|_| !has_calls);
     let calls = answer.map_or(&[][..], Message::tool_calls).iter().enumerate();
     let calls = calls.map(|(index, call)| {
         let mut piece = ToolCallDelta::new(index);
@@ -233,7 +239,7 @@ fn items(exchange: &Exchange, results: Vec<Message>, has_calls: bool) -> Vec<Del
         piece.arguments = call.args.to_string();
         Delta::ToolCall(piece)
     });
-    let results = results.into_iter().map(|result| Delta::ToolResult(Box::new(result)));
+    let results = ToolResultDelta::of(&round).map(|result| Delta::ToolResult(Box::new(result)));
     calls.chain(results).collect()
 }
 

@@ -227,8 +227,8 @@ impl Reply {
                 let call = json!({"index": index, "id": id, "name": name, "arguments": arguments});
                 self.feed.add("call", &call);
             }
-            Delta::ToolResult(message) => {
-                self.feed.add("result", &json!(MessageView::from(&**message)));
+            Delta::ToolResult(result) => {
+                self.feed.add("result", &json!(MessageView::from(&result.message)));
             }
             _ => {}
         }

@@ -344,6 +344,25 @@ impl ModelError {
         }
     }
 
+    /// Adds rounds of tool calls that had ended before the error: their calls and results. Without
+    /// any, the error stays as it is.
+    #[must_use]
+    pub fn after_tools(self, before: &Messages) -> Self {
+        if before.is_empty() {
+            return self;
+        }
+        let mut messages = before.clone();
+        let source = match self {
+            Self::AfterTools { messages: own, source, .. } => {
+                messages.append(&own);
+                source
+            }
+            error => Box::new(error),
+        };
+        let rounds = messages.iter().filter(|message| message.tool_call_id().is_none()).count();
+        Self::AfterTools { rounds, messages, source }
+    }
+
     /// Returns the error itself, or that of the round in which a tool loop failed.
     #[must_use]
     pub fn without_exchange(&self) -> &Self {

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::poll_fn,
+    ops::Deref,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -14,7 +15,7 @@ use super::{
     error::{ModelError, PartialReply},
     reply::Reply,
 };
-use crate::{message::Message, tool_call::ShownName};
+use crate::{message::Message, messages::Messages, tool_call::ShownName};
 
 /// A piece of an answer.
 ///
@@ -46,7 +47,7 @@ pub enum Delta {
     /// A piece of a tool call.
     ToolCall(ToolCallDelta),
     /// The result of a tool call, where a tool loop has run the tool.
-    ToolResult(Box<Message>),
+    ToolResult(Box<ToolResultDelta>),
     /// A piece of a branch, where a chain runs several branches at the same time.
     Branch(Box<BranchDelta>),
     /// The end of the stream, with the whole answer. No pieces follow it.
@@ -67,7 +68,7 @@ impl fmt::Debug for Delta {
             Self::Reasoning(text) => write!(f, "Reasoning(<{} bytes>)", text.len()),
             Self::Refusal(text) => write!(f, "Refusal(<{} bytes>)", text.len()),
             Self::ToolCall(call) => f.debug_tuple("ToolCall").field(call).finish(),
-            Self::ToolResult(message) => f.debug_tuple("ToolResult").field(message).finish(),
+            Self::ToolResult(result) => f.debug_tuple("ToolResult").field(result).finish(),
             Self::Branch(branch) => f.debug_tuple("Branch").field(branch).finish(),
             Self::Done(reply) => f.debug_tuple("Done").field(reply).finish(),
         }
@@ -93,8 +94,8 @@ impl BranchDelta {
     }
 }
 
-/// A piece of a tool call. The first piece of a call has its name and id; the others have more of
-/// its arguments.
+/// A piece of a tool call. The first piece of a call has its name and id, if the server sends an id;
+/// the others have more of its arguments, or of its name.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ToolCallDelta {
@@ -123,6 +124,80 @@ impl fmt::Debug for ToolCallDelta {
             .field("id", &self.id.as_deref().map(ShownName))
             .field("name", &self.name.as_deref().map(ShownName))
             .finish_non_exhaustive()
+    }
+}
+
+/// The result of a tool call that a tool loop has run: a tool message, to which it dereferences.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Message, ToolResultDelta};
+///
+/// let result = ToolResultDelta::new(Message::tool("12:00", "call_1"));
+/// assert_eq!((result.text(), result.tool_call_id()), ("12:00".into(), Some("call_1")));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ToolResultDelta {
+    /// The result.
+    pub message: Message,
+    /// The model's answer whose calls were run, whole, at the first of their results: as the next
+    /// request has it, with fields that pieces do not have, such as a signature of the provider.
+    pub answer: Option<Arc<Message>>,
+}
+
+impl ToolResultDelta {
+    /// Creates a result.
+    #[must_use]
+    pub const fn new(message: Message) -> Self {
+        Self { message, answer: None }
+    }
+
+    /// Sets the answer whose calls were run.
+    #[must_use]
+    pub fn with_answer(mut self, answer: impl Into<Arc<Message>>) -> Self {
+        self.answer = Some(answer.into());
+        self
+    }
+
+    /// Returns the results of an exchange of a tool loop, the first of each round with the answer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Message, Messages, ToolCall, ToolResultDelta};
+    /// use serde_json::json;
+    ///
+    /// let call = ToolCall::new("time", json!({})).with_id("call_1");
+    /// let answer = Message::ai("").with_tool_calls([call]);
+    /// let exchange = Messages::from(vec![answer.clone(), Message::tool("12:00", "call_1")]);
+    /// let results: Vec<_> = ToolResultDelta::of(&exchange).collect();
+    /// assert_eq!(results, [ToolResultDelta::new(Message::tool("12:00", "call_1")).with_answer(answer)]);
+    /// ```
+    pub fn of(exchange: &Messages) -> impl Iterator<Item = Self> {
+        let mut answer = None;
+        exchange.iter_shared().filter_map(move |message| {
+            if message.tool_call_id().is_none() {
+                answer = Some(Arc::clone(message));
+                return None;
+            }
+            Some(Self { message: Message::clone(message), answer: answer.take() })
+        })
+    }
+}
+
+impl From<Message> for ToolResultDelta {
+    fn from(message: Message) -> Self {
+        Self::new(message)
+    }
+}
+
+impl Deref for ToolResultDelta {
+    type Target = Message;
+
+    fn deref(&self) -> &Message {
+        &self.message
     }
 }
 

@@ -31,6 +31,10 @@ pub struct ModelDescription {
     /// Whether the model emits the events of its requests itself. Set by models that make requests
     /// to other models, such as a tool loop or a fallback.
     pub emits_events: bool,
+    /// Whether the model must call a tool in each answer, unless a call's options say otherwise, by
+    /// a [`ToolChoice`](crate::ToolChoice) of its own settings. A tool loop lifts it after its first
+    /// round.
+    pub forces_tools: bool,
 }
 
 impl ModelDescription {
@@ -44,6 +48,7 @@ impl ModelDescription {
             server_port: None,
             is_completion: false,
             emits_events: false,
+            forces_tools: false,
         }
     }
 
@@ -74,6 +79,13 @@ impl ModelDescription {
     #[must_use]
     pub const fn with_emits_events(mut self, emits_events: bool) -> Self {
         self.emits_events = emits_events;
+        self
+    }
+
+    /// Sets whether the model's own settings force it to call a tool in each answer.
+    #[must_use]
+    pub const fn with_forces_tools(mut self, forces_tools: bool) -> Self {
+        self.forces_tools = forces_tools;
         self
     }
 }

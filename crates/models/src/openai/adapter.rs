@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use conversant_core::{
     CallOptions, EventEmitter, FinishReason, Message, ModelDescription, ModelError, Part,
-    PartialReply, Reply, ToolCall,
+    PartialReply, Reply, ToolCall, ToolChoice,
 };
 use http::Method;
 
@@ -84,6 +84,7 @@ impl Adapter {
             .with_name(self.style.origin.model.as_str())
             .with_provider(provider(endpoint.host()))
             .with_server(endpoint.host(), endpoint.port())
+            .with_forces_tools(self.options.tool_choice.as_ref().is_some_and(ToolChoice::is_forced))
     }
 
     /// Appends the parameters of a streamed answer.

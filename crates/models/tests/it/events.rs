@@ -7,7 +7,7 @@ use std::{
 
 use conversant_core::{
     CallId, CallInfo, CallOptions, ChatModel, ChatRequest, Event, EventEmitter, Message, Observer,
-    observe_chat, observe_chat_stream,
+    ToolChoice, observe_chat, observe_chat_stream,
 };
 use conversant_models::{OpenAiBuilder, OpenAiChat, OpenAiResponses};
 use conversant_testkit::{OpenAiServer, ServerAnswer};
@@ -103,5 +103,19 @@ fn a_model_is_described_by_its_name_provider_and_server() {
         assert_eq!(description.provider.as_deref(), Some(provider), "{base_url}");
         assert_eq!(description.server_port, Some(port), "{base_url}");
         assert!(base_url.contains(description.server_address.as_deref().unwrap()));
+        assert!(!description.forces_tools);
+    }
+    // A tool loop lifts a choice of the model's own settings.
+    let table = [
+        (ToolChoice::Auto, false),
+        (ToolChoice::None, false),
+        (ToolChoice::Required, true),
+        (ToolChoice::Tool("weather".to_owned()), true),
+    ];
+    for (choice, is_forced) in table {
+        let chat = OpenAiChat::builder("m").tool_choice(choice.clone()).api_key("sk-x").build();
+        let responses = OpenAiResponses::builder("m").tool_choice(choice).api_key("sk-x").build();
+        let described = [chat.unwrap().describe(), responses.unwrap().describe()];
+        assert_eq!(described.map(|description| description.forces_tools), [is_forced; 2]);
     }
 }

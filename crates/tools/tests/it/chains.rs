@@ -1,11 +1,16 @@
 //! A chain with a memory stores a tool loop as one turn, or nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use conversant_chains::{ChainError, LlmChain};
+use conversant_chains::{ChainError, LlmChain, SequentialChain};
 use conversant_core::{
-    ChatHistory, ChatModel, ChatRequest, Delta, LanguageModel, Message, Messages, ModelError,
-    Range, Reply, SessionId, TimeoutPhase, ToolCall, async_trait, vars,
+    ChatHistory, ChatModel, ChatRequest, Delta, InvalidToolCall, LanguageModel, Message, Messages,
+    ModelError, Range, Reply, ReplyStream, SessionId, TimeoutPhase, ToolCall, ToolCallDelta,
+    async_trait, vars,
 };
 use conversant_history_sqlite::SqliteHistory;
 use conversant_memory::{BufferMemory, InMemoryHistory};
@@ -239,4 +244,101 @@ async fn the_rounds_of_a_model_that_does_not_stream_are_kept() {
     let (turns, messages) = stored(&*history, &session()).await;
     let calls = messages.iter().filter(|message| !message.tool_calls().is_empty());
     assert_eq!((turns, messages.len(), calls.count()), (1, 6, 2));
+}
+
+/// A model whose answers come in given pieces.
+struct InPieces(Mutex<VecDeque<(Message, Vec<Delta>)>>, ScriptedChat);
+
+#[async_trait]
+impl ChatModel for InPieces {
+    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        self.stream(request).await?.into_reply().await
+    }
+
+    async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
+        self.1.generate(request).await?;
+        let (message, pieces) = self.0.lock().unwrap().pop_front().unwrap();
+        let pieces = pieces.into_iter().chain([Reply::new(message).into()]);
+        Ok(ReplyStream::from_pieces(pieces.map(Ok)))
+    }
+}
+
+/// What a loop has sent to its model is kept, whatever the pieces of its calls were: with the fields
+/// that only the whole answer has.
+#[tokio::test]
+async fn a_stream_that_is_stopped_keeps_the_rounds_as_the_loop_has_sent_them() {
+    let piece = |id: Option<&str>, name: Option<&str>, arguments: &str| {
+        let mut piece = ToolCallDelta::new(0);
+        (piece.id, piece.name) = (id.map(str::to_owned), name.map(str::to_owned));
+        piece.arguments = arguments.to_owned();
+        Delta::ToolCall(piece)
+    };
+    let call = |args| ToolCall::new("double", args).with_id("a");
+    let answer = |call: ToolCall| Message::ai("Let me look.").with_tool_calls([call]);
+    let x = "{\"x\":2}";
+    let cut: InvalidToolCall = serde_json::from_value(json!({
+        "name": "double", "args": "{\"x\":", "id": "b", "error": "cut off",
+    }))
+    .unwrap();
+    let table = [
+        ("an id", answer(call(json!({"x": 2}))), vec![piece(Some("a"), Some("double"), x)]),
+        (
+            "no id",
+            answer(ToolCall::new("double", json!({"x": 2}))),
+            vec![piece(None, Some("double"), x)],
+        ),
+        (
+            "a name in pieces",
+            answer(call(json!({"x": 2}))),
+            vec![piece(Some("a"), Some("dou"), ""), piece(None, Some("ble"), x)],
+        ),
+        ("null", answer(call(json!({}))), vec![piece(Some("a"), Some("double"), "null")]),
+        (
+            "a call that was cut off",
+            answer(call(json!({"x": 2}))).with_invalid_tool_calls([cut]),
+            vec![piece(Some("a"), Some("double"), x), {
+                let mut piece = ToolCallDelta::new(1);
+                piece.arguments = "{\"x\":".to_owned();
+                Delta::ToolCall(piece)
+            }],
+        ),
+        (
+            "a signature",
+            answer(call(json!({"x": 2}))).with_extra("reasoning_content", "Hm."),
+            vec![piece(Some("a"), Some("double"), x)],
+        ),
+    ];
+    let table = table.into_iter().flat_map(|row| [(row.clone(), false), (row, true)]);
+    for ((name, message, calls), is_composed) in table {
+        let history = Arc::new(InMemoryHistory::new());
+        let text = |text: &str| Delta::Text(text.to_owned());
+        let first = [text("Let me look.")].into_iter().chain(calls).collect();
+        let rounds = [(message, first), (Message::ai("Part of it."), vec![text("Part of")])];
+        let requests = ScriptedChat::with_handler(|_| "".into());
+        let model = InPieces(Mutex::new(rounds.into()), requests.clone());
+        let model = tools().into_iter().fold(ToolLoop::builder(model), ToolLoopBuilder::tool);
+        let prompt = ChatPromptTemplate::from_messages((
+            MessagesPlaceholder::new("history"),
+            MessageTemplate::human("{question}"),
+        ));
+        let memory = BufferMemory::new().with_history(history.clone(), session());
+        let memory = memory.with_return_messages(true);
+        let chain = LlmChain::builder()
+            .prompt(prompt.unwrap())
+            .model(LanguageModel::chat(model.build().unwrap()));
+        let inputs = vars! { "question" => "2 * 2?" };
+        let mut stream = if is_composed {
+            let chain = SequentialChain::builder().chain(chain.build().unwrap()).memory(memory);
+            chain.build().unwrap().stream(inputs).await.unwrap()
+        } else {
+            chain.memory(memory).build().unwrap().stream(inputs).await.unwrap()
+        };
+        while !matches!(stream.next().await.unwrap().unwrap(), Delta::Text(text) if text == "Part of")
+        {
+        }
+        stream.save_partial().await.unwrap();
+        let mut expected = requests.requests()[1].messages.clone();
+        expected.push(Message::ai("Part of"));
+        assert_eq!(stored(&*history, &session()).await, (1, expected), "{name}");
+    }
 }
