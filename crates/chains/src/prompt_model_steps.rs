@@ -221,7 +221,7 @@ impl PromptModelSteps {
         let text = reply.text();
         let output = match &self.parts.parser {
             // An answer that calls tools is not the one to parse.
-            Some(parser) if reply.message.tool_calls().is_empty() => {
+            Some(parser) if !calls_tools(&reply.message) => {
                 match caught::parse(&**parser, without_reasoning(&text)) {
                     Ok(output) => output,
                     Err(error) => {
@@ -356,6 +356,10 @@ fn with_instructions(prompt: &PromptValue, instructions: &str) -> PromptValue {
     with.push(Message::system(instructions));
     with.append(&messages.slice(leading..));
     with.into()
+}
+
+fn calls_tools(message: &Message) -> bool {
+    !message.tool_calls().is_empty() || !message.invalid_tool_calls().is_empty()
 }
 
 fn is_cut_off(reply: &Reply) -> bool {

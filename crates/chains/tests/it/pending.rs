@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conversant_chains::{ChainError, LlmChain, PendingTurn};
+use conversant_chains::{ChainError, Correction, JsonParser, LlmChain, PendingTurn};
 use conversant_core::{
     ChatHistory, Delta, InvalidToolCall, LanguageModel, Message, Messages, Range, Reply, SessionId,
     ToolCall, vars,
@@ -104,6 +104,54 @@ async fn a_stream_can_be_resumed() {
         }
     }
     assert_eq!((text.as_str(), setup.stored().await.len()), ("Sunny.", 4));
+}
+
+/// A resumed answer that is stopped is stored with the calls and results before it.
+#[tokio::test]
+async fn a_resumed_stream_that_is_stopped_keeps_the_calls_before_it() {
+    let setup = Setup::new(vec![calling(&["a"]), ScriptedReply::pieces(["Sun", "ny."])]);
+    let pending = setup.ask().await;
+    let results = [Message::tool("22 C", "a")];
+    let mut stream = setup.chain.resume_stream(pending, results).await.unwrap();
+    assert!(matches!(stream.next().await, Some(Ok(Delta::Text(text))) if text == "Sun"));
+    stream.save_partial().await.unwrap();
+    insta::assert_snapshot!(setup.stored().await, @r#"
+    Human: Weather?
+    AI: {"name":"weather","args":{"city":"Kyoto"},"id":"a"}
+    Tool: 22 C
+    AI: Sun
+    "#);
+}
+
+/// A call that cannot be read is a call: it is not the answer that a parser takes, and it is not sent
+/// back without a result.
+#[tokio::test]
+async fn invalid_calls_are_not_parsed() {
+    let cut: InvalidToolCall =
+        serde_json::from_value(json!({"name": "weather", "args": "{\"city\":", "id": "a"}))
+            .unwrap();
+    for corrections in [0, 1] {
+        for streamed in [false, true] {
+            let message = Message::ai("").with_invalid_tool_calls([cut.clone()]);
+            let model = ScriptedChat::new([Reply::new(message)]);
+            let prompt = ChatPromptTemplate::from_messages([("human", "{question}")]);
+            let chain = LlmChain::builder()
+                .prompt(prompt.unwrap())
+                .model(LanguageModel::chat(model.clone()))
+                .parser(JsonParser)
+                .correction(Correction::retry(corrections))
+                .build()
+                .unwrap();
+            let inputs = vars! { "question" => "Weather?" };
+            let outcome = if streamed {
+                chain.stream(inputs).await.unwrap().into_outcome().await.unwrap().unwrap()
+            } else {
+                chain.invoke(inputs).await.unwrap()
+            };
+            assert_eq!(*outcome.pending.unwrap().invalid_tool_calls(), [cut.clone()]);
+            assert_eq!(model.requests().len(), 1);
+        }
+    }
 }
 
 /// The next call of a session works although a turn was given up.
