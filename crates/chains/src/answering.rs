@@ -86,6 +86,10 @@ impl Chain for Parsed {
             parsed(result?, &output, &answer_type)
         })
     }
+
+    fn takes_exchange(&self) -> bool {
+        self.chain.takes_exchange()
+    }
 }
 
 /// Replaces an output by its value of a type.

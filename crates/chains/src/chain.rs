@@ -3,6 +3,8 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use async_trait::async_trait;
+#[cfg(feature = "composition")]
+use conversant_core::ToolChoice;
 use conversant_core::{CallOptions, Event, Messages, Reply, ReplyStream, Slot, TurnId, Variables};
 
 use crate::{
@@ -91,6 +93,16 @@ pub trait Chain: Send + Sync {
         1
     }
 
+    /// Returns whether a call of this chain goes on after the tool calls and results that the context
+    /// has ([`RunContext::exchange`]), and runs none of its tools before. By default `false`.
+    ///
+    /// A [`FallbackChain`](crate::FallbackChain) calls no other chain after tools have run, since
+    /// they would run again. An LLM chain goes on so; a router or a fallback does if each chain that
+    /// may be called does.
+    fn takes_exchange(&self) -> bool {
+        false
+    }
+
     /// Returns a chain that is this one, except that its model is asked for a type and its first
     /// output is of that type, for calls of `predict_as`. By default `None`: then the first output
     /// is parsed.
@@ -148,6 +160,10 @@ macro_rules! forward_chain {
 
             fn depth(&self) -> usize {
                 (**self).depth()
+            }
+
+            fn takes_exchange(&self) -> bool {
+                (**self).takes_exchange()
             }
 
             fn answering_as(&self, answer_type: &$crate::AnswerType) -> Option<std::sync::Arc<dyn $crate::Chain>> {
@@ -269,6 +285,20 @@ impl RunContext {
         Self { options, resumed, is_step: true, may_be_stored }
     }
 
+    /// Returns the context of a chain that goes on after the tools of another one.
+    #[cfg(feature = "composition")]
+    pub(crate) fn after_tools(mut self, exchange: &Messages) -> Self {
+        if exchange.is_empty() {
+            return self;
+        }
+        self.resumed.exchange.append(exchange);
+        // A tool has run.
+        if self.options.tool_choice.as_ref().is_some_and(ToolChoice::is_forced) {
+            self.options.tool_choice = Some(ToolChoice::Auto);
+        }
+        self
+    }
+
     fn step_options(&self, step: usize) -> CallOptions {
         let mut options = self.options.clone();
         options.turn_id = options.turn_id.map(|id| step_turn_id(id, step));
@@ -276,7 +306,8 @@ impl RunContext {
     }
 
     /// Returns the messages of this turn that the model must see after the prompt: tool calls and
-    /// their results, where a turn is resumed. Empty otherwise.
+    /// their results, where a turn is resumed, or where a fallback goes on after the tools of another
+    /// chain. Empty otherwise.
     #[must_use]
     pub const fn exchange(&self) -> &Messages {
         &self.resumed.exchange

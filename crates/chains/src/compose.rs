@@ -1,6 +1,8 @@
 //! Chains made of chains: sequences, transforms, routes, branches, fallbacks and conversations.
 
 #[cfg(feature = "composition")]
+mod after_tools;
+#[cfg(feature = "composition")]
 mod branch_stream;
 mod conversation;
 mod conversation_prompt;

@@ -299,6 +299,10 @@ impl Chain for PromptModelSteps {
         Some(self.finish(reply, context))
     }
 
+    fn takes_exchange(&self) -> bool {
+        true
+    }
+
     fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
         let is_enforced = answer_type.format.is_some() && self.parts.model.enforces_schemas();
         let parser = Some(Arc::clone(&answer_type.parser));

@@ -182,6 +182,10 @@ macro_rules! impl_chain {
                 self.runner.depth
             }
 
+            fn takes_exchange(&self) -> bool {
+                crate::Chain::takes_exchange(&*self.runner.chain)
+            }
+
             fn answering_as(
                 &self,
                 answer_type: &crate::AnswerType,

@@ -16,10 +16,19 @@ use conversant_core::{
 };
 use tokio::time::Instant;
 
-use crate::timer::on_clock;
+use crate::{
+    after_tools::{GoOn, reply_after, stream_after},
+    timer::on_clock,
+};
 
 /// A model that calls a second model if the first fails. Fallbacks nest, up to 64 inside of each
 /// other; a call of more is [`ModelError::Config`], since each takes room on the call's stack.
+///
+/// If the first model is a tool loop that fails after it has run tools, the second model goes on
+/// where it failed: its request has the calls and results of the rounds that have ended
+/// ([`ModelError::exchange`]), so that it need not call these tools again, and no longer forces it to
+/// call one. They are part of its reply ([`Reply::intermediate`]) and of its error. A completion model
+/// does not go on so, and the error is returned.
 ///
 /// By default, the second model is called unless it would probably fail too, that is, not after:
 ///
@@ -163,7 +172,17 @@ macro_rules! impl_model {
                     let deadline = on_clock(request.options.deadline);
                     match $generate(&self.first, request).await {
                         Err(error) if self.falls_back(&error, deadline) => {
-                            $generate(&self.second, request).await
+                            let Some(exchange) = error.exchange() else {
+                                return $generate(&self.second, request).await;
+                            };
+                            let is_forced = self.second.describe().forces_tools;
+                            let Some(request) = request.after(exchange, is_forced) else {
+                                return Err(error);
+                            };
+                            $generate(&self.second, &request)
+                                .await
+                                .map(|reply| reply_after(exchange, reply))
+                                .map_err(|error| error.after_tools(exchange))
                         }
                         result => result,
                     }
@@ -176,7 +195,17 @@ macro_rules! impl_model {
                     let deadline = on_clock(request.options.deadline);
                     match $stream(&self.first, request).await {
                         Err(error) if self.falls_back(&error, deadline) => {
-                            $stream(&self.second, request).await
+                            let Some(exchange) = error.exchange() else {
+                                return $stream(&self.second, request).await;
+                            };
+                            let is_forced = self.second.describe().forces_tools;
+                            let Some(request) = request.after(exchange, is_forced) else {
+                                return Err(error);
+                            };
+                            $stream(&self.second, &request)
+                                .await
+                                .map(|stream| stream_after(exchange, stream))
+                                .map_err(|error| error.after_tools(exchange))
                         }
                         result => result,
                     }
@@ -194,7 +223,9 @@ macro_rules! impl_model {
                     Some(_level) => self.first.describe(),
                     None => ModelDescription::new(),
                 };
-                description.with_emits_events(true)
+                let forces_tools = description.forces_tools
+                    || Level::enter().is_some_and(|_level| self.second.describe().forces_tools);
+                description.with_emits_events(true).with_forces_tools(forces_tools)
             }
         }
     )*};

@@ -45,6 +45,7 @@
 //! # }
 //! ```
 
+mod after_tools;
 mod cache;
 mod cached;
 mod concurrency_limit;

@@ -3,9 +3,10 @@
 use std::{borrow::Cow, future::poll_fn, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{ModelError, Reply, Variables};
+use conversant_core::{Messages, ModelError, Reply, Variables};
 
 use super::{
+    after_tools::ToolsRun,
     kind::impl_kind,
     parts::{MergedSlots, depth_of, other_outputs},
     signature::{Signature, impl_signature},
@@ -40,6 +41,13 @@ use crate::{
 ///
 /// [`when`](FallbackChainBuilder::when) replaces this rule. A stream falls back until its first
 /// piece. If all chains fail, the error is [`ChainError::Fallbacks`], with all of their errors.
+///
+/// By any rule, tools do not run again: if a tool loop has run tools before its chain failed, the
+/// next chain goes on after their calls and results ([`RunContext::exchange`]), which are part of
+/// its turn. It is not called if it does not go on so ([`Chain::takes_exchange`]), as a sequence does
+/// not, or if the tools are those of a step that failed; the error, which has the calls and results,
+/// is then returned. The tools of steps that have succeeded before another step failed are not known
+/// here: let them be the last step's, or put the fallback into the step.
 ///
 /// # Examples
 ///
@@ -117,7 +125,8 @@ impl FallbackChainBuilder {
         self
     }
 
-    /// Sets the errors after which the next chain is called.
+    /// Sets the errors after which the next chain is called, if tools do not run again (see
+    /// [`FallbackChain`]).
     pub fn when(mut self, when: impl Fn(&ChainError) -> bool + Send + Sync + 'static) -> Self {
         self.when = Arc::new(when);
         self
@@ -184,29 +193,48 @@ impl FallbackSteps {
         chains.filter(move |(index, _)| resumed.is_none_or(|step| step == *index))
     }
 
-    /// Keeps an error if the next chain is to be called, and otherwise returns it with the others.
-    fn keep(&self, errors: &mut Vec<ChainError>, error: ChainError) -> Result<(), ChainError> {
-        let falls_back = (self.when)(&error);
-        if falls_back {
-            errors.push(error);
+    /// Keeps the error of a chain if the next one is to be called, and otherwise returns it with the
+    /// others.
+    fn keep(
+        &self,
+        failed: &mut FailedAttempts,
+        step: usize,
+        error: ChainError,
+    ) -> Result<(), ChainError> {
+        let exchange = (self.when)(&error).then(|| ToolsRun::of(&error));
+        let exchange = match exchange {
+            Some(ToolsRun::Exchange(exchange)) => Some(exchange),
+            Some(ToolsRun::Inside) | None => None,
+        };
+        failed.errors.push(error);
+        let Some(exchange) = exchange else { return Err(failed.take_error()) };
+        failed.exchange.append(&exchange);
+        let takes = |next: &Arc<dyn Chain>| next.takes_exchange();
+        if failed.exchange.is_empty() || self.chains.get(step + 1).is_none_or(takes) {
             return Ok(());
         }
-        Err(if errors.is_empty() {
-            error
-        } else {
-            errors.push(error);
-            all_failed(std::mem::take(errors))
-        })
+        Err(failed.take_error())
     }
 }
 
-/// Returns the error of all attempts. A resumed call has one attempt.
-fn all_failed(mut errors: Vec<ChainError>) -> ChainError {
-    match errors.pop() {
-        Some(only) if errors.is_empty() => only,
-        last => {
-            errors.extend(last);
-            ChainError::Fallbacks(Box::new(FailedFallbacks { errors }))
+/// The chains of a call that have failed.
+#[derive(Default)]
+struct FailedAttempts {
+    errors: Vec<ChainError>,
+    /// What their tools have done.
+    exchange: Messages,
+}
+
+impl FailedAttempts {
+    /// Returns the error of all attempts. A resumed call has one attempt.
+    fn take_error(&mut self) -> ChainError {
+        let mut errors = std::mem::take(&mut self.errors);
+        match errors.pop() {
+            Some(only) if errors.is_empty() => only,
+            last => {
+                errors.extend(last);
+                ChainError::Fallbacks(Box::new(FailedFallbacks { errors }))
+            }
         }
     }
 }
@@ -226,19 +254,24 @@ impl Chain for FallbackSteps {
     impl_signature!();
 
     async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError> {
-        let mut errors = Vec::new();
+        let mut failed = FailedAttempts::default();
         for (step, chain) in self.attempts(context) {
-            let result = chain.run(variables, &context.final_step(step)).await;
+            let child = context.final_step(step).after_tools(&failed.exchange);
+            let result = chain.run(variables, &child).await;
             match with_outputs(result, &self.signature.outputs) {
                 Ok(answer) => return Ok(with_attempt(answer, step)),
-                Err(error) => self.keep(&mut errors, error)?,
+                Err(error) => self.keep(&mut failed, step, error)?,
             }
         }
-        Err(all_failed(errors))
+        Err(failed.take_error())
     }
 
     fn depth(&self) -> usize {
         depth_of(&self.chains)
+    }
+
+    fn takes_exchange(&self) -> bool {
+        self.chains.iter().all(|chain| chain.takes_exchange())
     }
 
     fn restore(&self, reply: Reply, context: &RunContext) -> Option<Result<Answer, ChainError>> {
@@ -266,9 +299,9 @@ impl Chain for FallbackSteps {
         variables: &Variables,
         context: &RunContext,
     ) -> Result<Streaming, ChainError> {
-        let mut errors = Vec::new();
+        let mut failed = FailedAttempts::default();
         for (step, chain) in self.attempts(context) {
-            let child = context.final_step(step);
+            let child = context.final_step(step).after_tools(&failed.exchange);
             let begun = match chain.stream(variables, &child).await {
                 Ok(streaming) => {
                     let mut stream = streaming.into_steps(Arc::clone(chain), child.clone());
@@ -284,9 +317,9 @@ impl Chain for FallbackSteps {
                         with_outputs(result, &outputs).map(|answer| with_attempt(answer, step))
                     });
                 }
-                Err(error) => self.keep(&mut errors, error)?,
+                Err(error) => self.keep(&mut failed, step, error)?,
             }
         }
-        Err(all_failed(errors))
+        Err(failed.take_error())
     }
 }

@@ -416,6 +416,10 @@ impl Chain for RouterSteps {
         depth_of(self.chains())
     }
 
+    fn takes_exchange(&self) -> bool {
+        self.chains().all(|chain| chain.takes_exchange())
+    }
+
     fn restore(&self, reply: Reply, context: &RunContext) -> Option<Result<Answer, ChainError>> {
         restored_by_any(self.chains(), &reply, context)
     }

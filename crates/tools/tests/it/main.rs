@@ -4,6 +4,7 @@
 mod chains;
 mod events;
 mod everywhere;
+mod fallbacks;
 mod parallel_calls;
 mod rounds;
 mod runtimes;

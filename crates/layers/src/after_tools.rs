@@ -1,0 +1,76 @@
+//! A call that goes on after the tools that another model has called.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    vec,
+};
+
+use conversant_core::{
+    ChatRequest, CompletionRequest, Delta, Messages, ModelError, Reply, ReplyStream, ToolChoice,
+    ToolResultDelta,
+};
+use futures_core::Stream;
+
+/// A request that a model can go on with after tools have run.
+pub(crate) trait GoOn: Sized {
+    /// Returns the request with the calls and results of the tools, or `None` if it cannot have
+    /// them. `is_forced` is whether the model's own settings force it to call a tool.
+    fn after(&self, exchange: &Messages, is_forced: bool) -> Option<Self>;
+}
+
+impl GoOn for ChatRequest {
+    fn after(&self, exchange: &Messages, is_forced: bool) -> Option<Self> {
+        let mut request = self.clone();
+        request.messages.append(exchange);
+        // A tool has run.
+        let choice = &mut request.options.tool_choice;
+        if choice.as_ref().map_or(is_forced, ToolChoice::is_forced) {
+            *choice = Some(ToolChoice::Auto);
+        }
+        Some(request)
+    }
+}
+
+impl GoOn for CompletionRequest {
+    fn after(&self, _exchange: &Messages, _is_forced: bool) -> Option<Self> {
+        None
+    }
+}
+
+/// Returns a reply with what the tools have done before.
+pub(crate) fn reply_after(exchange: &Messages, mut reply: Reply) -> Reply {
+    let mut intermediate = exchange.clone();
+    intermediate.append(&reply.intermediate);
+    reply.intermediate = intermediate;
+    reply
+}
+
+/// Returns a stream that begins with the results of the tools.
+pub(crate) fn stream_after(exchange: &Messages, stream: ReplyStream) -> ReplyStream {
+    let results: Vec<_> = ToolResultDelta::of(exchange).collect();
+    let (results, exchange) = (results.into_iter(), exchange.clone());
+    ReplyStream::new(AfterTools { results, exchange, stream })
+}
+
+struct AfterTools {
+    results: vec::IntoIter<ToolResultDelta>,
+    exchange: Messages,
+    stream: ReplyStream,
+}
+
+impl Stream for AfterTools {
+    type Item = Result<Delta, ModelError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(result) = self.results.next() {
+            return Poll::Ready(Some(Ok(Delta::ToolResult(Box::new(result)))));
+        }
+        let item = ready!(Pin::new(&mut self.stream).poll_next(context));
+        Poll::Ready(item.map(|item| match item {
+            Ok(Delta::Done(reply)) => Ok(Delta::from(reply_after(&self.exchange, *reply))),
+            Ok(piece) => Ok(piece),
+            Err(error) => Err(error.after_tools(&self.exchange)),
+        }))
+    }
+}
