@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use conversant_core::{CallInfo, Event, Observer};
+use conversant_core::{CallInfo, Event, Observer, ObserverId};
 
 use crate::python_repr::python_dict;
 
@@ -118,6 +118,11 @@ impl Observer for Verbose {
 
     /// Writes nothing: in LangChain, a chain inside another one has its own verbose mode.
     fn on_nested_event(&self, _: &CallInfo, _: &Event<'_>) {}
+
+    /// Returns `None`, so that a chain inside another one writes its own transcript.
+    fn identity(&self) -> Option<ObserverId> {
+        None
+    }
 }
 
 impl fmt::Debug for Verbose {

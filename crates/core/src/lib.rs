@@ -114,8 +114,8 @@ pub use self::{
     nearest::nearest,
     observer::{
         CallId, CallInfo, CallRecord, CallResult, Cost, CostError, Event, EventEmitter, Meter,
-        ModelDescription, ModelRequest, Observer, PriceList, Prices, Progress, RequestPurpose,
-        Timings, Totals, observe_chat, observe_chat_stream, observe_completion,
+        ModelDescription, ModelRequest, Observer, ObserverId, PriceList, Prices, Progress,
+        RequestPurpose, Timings, Totals, observe_chat, observe_chat_stream, observe_completion,
         observe_completion_stream,
     },
     output_parser::{OutputParser, ParseError},

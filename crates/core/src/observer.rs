@@ -9,6 +9,7 @@ mod meter;
 mod model_call;
 mod model_description;
 mod notify;
+mod observer_id;
 mod purpose;
 mod stopwatch;
 mod stored_record;
@@ -25,6 +26,7 @@ pub use self::{
         observe_chat, observe_chat_stream, observe_completion, observe_completion_stream,
     },
     model_description::ModelDescription,
+    observer_id::ObserverId,
     purpose::RequestPurpose,
     totals::Totals,
 };

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use conversant_core::{
-    CallInfo, CallResult, Event, ModelDescription, ModelError, Observer, Reply, RequestPurpose,
+    CallInfo, CallResult, Event, ModelDescription, ModelError, Observer, ObserverId, Reply,
+    RequestPurpose,
 };
 use metrics::{Label, SharedString, Unit, counter, describe_histogram, histogram};
 
@@ -14,6 +15,9 @@ const DURATION: &str = "gen_ai.client.operation.duration";
 const TIME_TO_FIRST_CHUNK: &str = "gen_ai.client.operation.time_to_first_chunk";
 const WORKFLOW_DURATION: &str = "gen_ai.workflow.duration";
 const TOOL_DURATION: &str = "gen_ai.execute_tool.duration";
+
+/// What all observers share: its address stands for the recorder.
+static RECORDER: u8 = 0;
 
 /// The bucket boundaries that the conventions recommend for `gen_ai.client.token.usage`, in tokens.
 /// They are set at the exporter.
@@ -122,6 +126,11 @@ impl Observer for MetricsObserver {
             }
             _ => {}
         }
+    }
+
+    /// Returns the same for all observers, since they have the same recorder.
+    fn identity(&self) -> Option<ObserverId> {
+        ObserverId::of(&RECORDER)
     }
 }
 

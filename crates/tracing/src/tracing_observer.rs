@@ -9,7 +9,7 @@ use std::{
 
 use conversant_core::{
     CallId, CallInfo, CallRecord, CallResult, Event, ModelDescription, ModelError, ModelRequest,
-    Observer, Reply, Report, RequestPurpose, ResponseFormat, ToolCall,
+    Observer, ObserverId, Reply, Report, RequestPurpose, ResponseFormat, ToolCall,
 };
 use serde_json::Value as Json;
 use tracing::{Span, field::Empty, info_span, warn};
@@ -301,6 +301,10 @@ impl Observer for TracingObserver {
             }
             _ => {}
         }
+    }
+
+    fn identity(&self) -> Option<ObserverId> {
+        ObserverId::of(&*self.calls)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Facts of a call that observers, outcomes and stored turns have: identity, times, usage, cost.
 
 use std::{
+    collections::BTreeMap,
     pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Waker},
@@ -8,7 +9,7 @@ use std::{
 };
 
 use conversant_chains::{
-    Answer, Chain, ChainError, LlmChain, LlmChainBuilder, RunContext, Verbose,
+    Answer, Chain, ChainError, LlmChain, LlmChainBuilder, RunContext, SequentialChain, Verbose,
 };
 use conversant_core::{
     CallInfo, CallOptions, CallRecord, CallResult, ChatHistory, Event, FinishReason, Message,
@@ -16,6 +17,7 @@ use conversant_core::{
     Usage, Variables, async_trait, vars,
 };
 use conversant_memory::{BufferMemory, InMemoryHistory};
+use conversant_prompts::PromptTemplate;
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 use serde_json::json;
 
@@ -251,6 +253,63 @@ impl Chain for Outer {
     }
 }
 
+/// Counts the events of each kind.
+#[derive(Default)]
+struct Counts(Mutex<BTreeMap<&'static str, u32>>);
+
+impl Observer for Counts {
+    fn on_event(&self, _: &CallInfo, event: &Event<'_>) {
+        let kind = match event {
+            Event::CallStarted { .. } => "calls",
+            Event::ModelEnded { .. } => "requests",
+            Event::CallEnded { .. } => "ends",
+            _ => return,
+        };
+        *self.0.lock().unwrap().entry(kind).or_default() += 1;
+    }
+}
+
+/// The natural way to write a service: a chain with its observers is used alone and as a step.
+#[tokio::test]
+async fn an_observer_of_a_chain_and_of_its_steps_receives_each_event_once() {
+    let (counts, meter) = (Arc::new(Counts::default()), conversant_core::Meter::new());
+    let (verbose, transcript) = Verbose::buffer();
+    let verbose = Arc::new(verbose.without_color());
+    let step = |input: &str, output: &'static str, reply: Reply| {
+        LlmChain::builder()
+            .prompt(PromptTemplate::from_template(&format!("{{{input}}}")).unwrap())
+            .model(ScriptedChat::new([reply.clone(), reply]))
+            .output_key(output)
+            .observer(meter.clone())
+            .observer(counts.clone())
+            .observer(verbose.clone())
+            .prices(prices())
+            .build()
+            .unwrap()
+    };
+    let first = step("question", "fact", reply("one", 10, 1));
+    let sequence = SequentialChain::builder()
+        .chain(first.clone())
+        .chain(step("fact", "answer", reply("two", 100, 1)))
+        .observer(counts.clone())
+        .observer(meter.clone())
+        .build()
+        .unwrap();
+    let outer = SequentialChain::builder().chain(sequence).observer(meter.clone());
+    let outer = outer.observer(counts.clone()).build().unwrap();
+    let outcome = outer.invoke(vars! { "question" => "why?" }).await.unwrap();
+    assert_eq!(outcome.record.unwrap().usage, Some(Usage::new(110, 2)));
+    let totals = meter.totals();
+    assert_eq!((totals.calls, totals.usage), (1, Usage::new(110, 2)));
+    assert_eq!(totals.cost.to_string(), "0.00013", "by the prices of the steps");
+    let expected = [("calls", 4), ("ends", 4), ("requests", 2)];
+    assert_eq!(*counts.0.lock().unwrap(), expected.into());
+    assert_eq!(transcript.take().matches("Entering").count(), 2, "each step has its own");
+    // Alone, the chain is a call of its own.
+    first.invoke(vars! { "question" => "why?" }).await.unwrap();
+    assert_eq!((meter.totals().calls, meter.totals().usage), (2, Usage::new(120, 3)));
+}
+
 #[tokio::test]
 async fn a_chain_inside_another_reports_to_both() {
     let (outer, inner) = (Ended::default(), Ended::default());
@@ -258,7 +317,7 @@ async fn a_chain_inside_another_reports_to_both() {
     let history = InMemoryHistory::new();
     let model = ScriptedChat::new([reply("one", 10, 1)]);
     let step = LlmChain::builder()
-        .prompt(conversant_prompts::PromptTemplate::from_template("{human_input}").unwrap())
+        .prompt(PromptTemplate::from_template("{human_input}").unwrap())
         .model(model.clone())
         .observer(inner.clone())
         .build()

@@ -14,6 +14,7 @@ use super::{
     cost::{Cost, PriceList},
     event::{Event, Observer},
     notify::notify,
+    observer_id::ObserverId,
     purpose::RequestPurpose,
     stopwatch::Stopwatch,
 };
@@ -153,8 +154,9 @@ impl EventEmitter {
 
     /// Creates the emitter of a call that starts now, from inside another call. The other call's
     /// observers receive its events by
-    /// [`on_nested_event`](crate::Observer::on_nested_event). The prices are for
-    /// [`progress`](Self::progress).
+    /// [`on_nested_event`](crate::Observer::on_nested_event), and only so if they are observers of
+    /// this call too. The prices are for [`progress`](Self::progress), and for that of the other
+    /// call where it knows no prices of a model.
     #[must_use]
     pub fn inside(
         parent: &Self,
@@ -163,6 +165,7 @@ impl EventEmitter {
         prices: Option<Arc<PriceList>>,
     ) -> Self {
         call.parent = parent.call().map(|call| call.id);
+        let observers = parent.without_own(observers);
         let inner = Arc::new(Inner {
             call,
             observers,
@@ -173,6 +176,18 @@ impl EventEmitter {
             next_number: AtomicU32::new(0),
         });
         Self { inner: Some(inner), is_in_request: false, purpose: RequestPurpose::Answer }
+    }
+
+    /// Omits the observers that receive the events of calls inside this one.
+    fn without_own(&self, observers: Arc<[Arc<dyn Observer>]>) -> Arc<[Arc<dyn Observer>]> {
+        let Some(inner) = self.inner.as_deref() else { return observers };
+        let is_own = |observer: &Arc<dyn Observer>| {
+            observer.identity().is_some_and(|identity| inner.has_observer(identity))
+        };
+        if !observers.iter().any(is_own) {
+            return observers;
+        }
+        observers.iter().filter(|observer| !is_own(observer)).cloned().collect()
     }
 
     /// Returns the emitter for a request that is reported, so that a model around a model does not
@@ -225,13 +240,17 @@ impl EventEmitter {
     /// the answer nor the turn. An observer that runs on this thread already is left out.
     pub fn emit(&self, event: &Event<'_>) {
         let Some(inner) = self.inner.as_deref() else { return };
-        inner.add(event);
+        inner.add(event, inner);
         for observer in inner.observers.iter() {
             notify(&**observer, || observer.on_event(&inner.call, event));
         }
         let mut outer = inner.parent.inner.as_deref();
+        let mut priced = inner;
         while let Some(parent) = outer {
-            parent.add(event);
+            if priced.prices.is_none() {
+                priced = parent;
+            }
+            parent.add(event, priced);
             for observer in parent.observers.iter() {
                 notify(&**observer, || observer.on_nested_event(&inner.call, event));
             }
@@ -259,8 +278,21 @@ impl Inner {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an event to the sums.
-    fn add(&self, event: &Event<'_>) {
+    /// Returns whether this call or one around it has an observer.
+    fn has_observer(&self, identity: ObserverId) -> bool {
+        let mut call = Some(self);
+        while let Some(inner) = call {
+            if inner.observers.iter().any(|other| other.identity() == Some(identity)) {
+                return true;
+            }
+            call = inner.parent.inner.as_deref();
+        }
+        false
+    }
+
+    /// Adds an event to the sums. What a model costs that this call has no prices of, another call
+    /// may know.
+    fn add(&self, event: &Event<'_>, other: &Self) {
         let mut sums = self.progress();
         match event {
             Event::Retrying { .. } => sums.retries = sums.retries.saturating_add(1),
@@ -284,7 +316,8 @@ impl Inner {
                 sums.cache_hits = sums.cache_hits.saturating_add(reply.from_cache.into());
                 let Some(usage) = reply.usage else { return };
                 sums.usage = Some(sums.usage.unwrap_or_default() + usage);
-                let prices = self.prices.as_deref().and_then(|list| list.of_first(&names));
+                let prices_of = |call: &Self| call.prices.as_deref()?.of_first(&names);
+                let prices = prices_of(self).or_else(|| prices_of(other));
                 if let Some(prices) = prices {
                     sums.cost = Some(sums.cost.unwrap_or_default() + prices.cost(&usage));
                 }

@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use super::{
     call_info::CallInfo, call_record::CallRecord, model_description::ModelDescription,
-    purpose::RequestPurpose,
+    observer_id::ObserverId, purpose::RequestPurpose,
 };
 use crate::{
     content::Content,
@@ -46,10 +46,44 @@ pub trait Observer: Send + Sync {
     /// Receives an event of a call.
     fn on_event(&self, call: &CallInfo, event: &Event<'_>);
 
-    /// Receives an event of a call that was made from inside an observed call and has observers of
-    /// its own, such as a step of a chain of chains. By default, it is received like the others.
+    /// Receives an event of a call that was made from inside an observed call, such as a step of a
+    /// chain of chains. By default, it is received like the others.
+    ///
+    /// An observer of both calls, by its [`identity`](Self::identity), receives the event here
+    /// alone.
     fn on_nested_event(&self, call: &CallInfo, event: &Event<'_>) {
         self.on_event(call, event);
+    }
+
+    /// Returns the identity of the observer, by which it receives the events of a call once where
+    /// it was added to several chains that call each other. `None` if each chain has an observer of
+    /// its own. By default, the address of the observer, which the clones of an [`Arc`] share.
+    ///
+    /// An observer that can be cloned should return the identity of what its clones share.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+    /// use conversant_core::{CallInfo, Event, Observer, ObserverId};
+    ///
+    /// #[derive(Clone, Default)]
+    /// struct Requests(Arc<AtomicU32>);
+    ///
+    /// impl Observer for Requests {
+    ///     fn on_event(&self, _: &CallInfo, event: &Event<'_>) {
+    ///         if let Event::ModelEnded { .. } = event {
+    ///             self.0.fetch_add(1, Ordering::Relaxed);
+    ///         }
+    ///     }
+    ///
+    ///     fn identity(&self) -> Option<ObserverId> {
+    ///         ObserverId::of(&*self.0)
+    ///     }
+    /// }
+    /// ```
+    fn identity(&self) -> Option<ObserverId> {
+        ObserverId::of(self)
     }
 }
 
@@ -62,6 +96,9 @@ macro_rules! forward_observer {
             }
             fn on_nested_event(&self, call: &CallInfo, event: &Event<'_>) {
                 (**self).on_nested_event(call, event);
+            }
+            fn identity(&self) -> Option<ObserverId> {
+                (**self).identity()
             }
         }
     )*};

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{
     call_info::CallInfo,
     event::{Event, Observer},
+    observer_id::ObserverId,
     totals::Totals,
 };
 
@@ -51,4 +52,8 @@ impl Observer for Meter {
     }
 
     fn on_nested_event(&self, _: &CallInfo, _: &Event<'_>) {}
+
+    fn identity(&self) -> Option<ObserverId> {
+        ObserverId::of(&*self.0)
+    }
 }

@@ -8,9 +8,9 @@ use conversant_core::{
     CallId, CallInfo, CallOptions, ChatHistory, ChatModel, ChatRequest, Collection,
     CompletionModel, CompletionRequest, Content, Document, Embeddings, Event, LanguageModel,
     LoadContext, Loaded, MaintainContext, Match, Memory, MemoryError, Message, Messages,
-    ModelDescription, ModelError, Observer, OutputParser, ParseError, Point, Prompt, PromptError,
-    PromptFault, PromptValue, Reply, ReplyStream, Saved, SessionId, Slot, SlotKind, Ticket,
-    TokenCounter, Tool, ToolCall, ToolDefinition, ToolError, Turn, TurnId, TurnKeys, Value,
+    ModelDescription, ModelError, Observer, ObserverId, OutputParser, ParseError, Point, Prompt,
+    PromptError, PromptFault, PromptValue, Reply, ReplyStream, Saved, SessionId, Slot, SlotKind,
+    Ticket, TokenCounter, Tool, ToolCall, ToolDefinition, ToolError, Turn, TurnId, TurnKeys, Value,
     Variables, VectorStore, VectorStoreError, Warning, async_trait, vars,
 };
 use serde_json::json;
@@ -346,12 +346,17 @@ impl Observer for All {
     fn on_nested_event(&self, _: &CallInfo, _: &Event<'_>) {
         called("on_nested_event");
     }
+    fn identity(&self) -> Option<ObserverId> {
+        called("identity");
+        None
+    }
 }
 
 fn observer(observer: impl Observer) {
     let (call, outputs) = (CallInfo::new(CallId::random()), vars! {});
     observer.on_event(&call, &Event::chain_ended("c", &outputs));
     observer.on_nested_event(&call, &Event::chain_ended("c", &outputs));
+    assert_eq!(observer.identity(), None);
 }
 
 macro_rules! through_every_pointer {

@@ -9,7 +9,7 @@ use ::metrics::{
     Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
-use conversant_chains::{LlmChain, Maintenance};
+use conversant_chains::{LlmChain, Maintenance, SequentialChain};
 use conversant_core::{LanguageModel, Message, Reply, ToolCall, Usage, vars};
 use conversant_layers::{Cached, InMemoryCache};
 use conversant_memory::SummaryMemory;
@@ -127,6 +127,25 @@ fn calls_requests_retries_and_tokens_are_measured() {
         chain.predict(input()).await.unwrap_err();
     });
     insta::assert_snapshot!(lines);
+}
+
+/// All observers have the same recorder.
+#[test]
+fn a_step_that_is_observed_too_is_measured_once() {
+    let lines = Recorded::record(async || {
+        let reply = Reply::new(Message::ai("Hello!")).with_usage(Usage::new(120, 30));
+        let step = LlmChain::builder()
+            .prompt(PromptTemplate::from_template("Say {word}.").unwrap())
+            .model(ScriptedChat::new([reply]))
+            .observer(MetricsObserver::new())
+            .build()
+            .unwrap();
+        let chain = SequentialChain::builder().chain(step).observer(MetricsObserver::new());
+        chain.build().unwrap().predict(vars! { "word" => "hi" }).await.unwrap();
+    });
+    assert_eq!(lines.matches("[120.0]").count(), 1, "{lines}");
+    assert_eq!(lines.matches(": 1 times").count(), 3, "{lines}");
+    assert!(!lines.contains("2 times"), "{lines}");
 }
 
 /// The requests of a memory have a label of their own. An answer from a cache is not a request.

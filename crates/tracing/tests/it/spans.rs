@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use conversant_chains::LlmChain;
+use conversant_chains::{LlmChain, SequentialChain};
 use conversant_core::{
     CallOptions, Message, ModelError, Prices, Reply, SessionId, ToolCall, ToolError, TurnId, Usage,
     Variables, vars,
@@ -332,6 +332,40 @@ async fn a_fallback_has_a_span_for_each_model() {
             "invoke_workflow LLMChain in Some(\"request of a client\"), error: false",
             "chat in Some(\"invoke_workflow LLMChain\"), error: true",
             "chat in Some(\"invoke_workflow LLMChain\"), error: false",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_step_that_is_observed_too_has_one_span() {
+    let spans = Spans::record();
+    let observer = TracingObserver::new();
+    let step = |input: &str, output: &'static str| {
+        LlmChain::builder()
+            .prompt(PromptTemplate::from_template(&format!("{{{input}}}")).unwrap())
+            .model(ScriptedChat::new(["Hello!"]))
+            .output_key(output)
+            .name(output)
+            .observer(observer.clone())
+            .build()
+            .unwrap()
+    };
+    let chain = SequentialChain::builder()
+        .chain(step("question", "fact"))
+        .chain(step("fact", "answer"))
+        .observer(observer.clone())
+        .build()
+        .unwrap();
+    chain.predict(vars! { "question" => "Why?" }).await.unwrap();
+    let names: Vec<_> = spans.take().iter().map(|span| span.name.to_string()).collect();
+    assert_eq!(
+        names,
+        [
+            "invoke_workflow SequentialChain",
+            "invoke_workflow fact",
+            "chat",
+            "invoke_workflow answer",
+            "chat",
         ]
     );
 }
