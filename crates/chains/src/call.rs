@@ -410,7 +410,7 @@ impl CallState {
         let inputs = inputs.map(|(name, value)| (name.to_owned(), value.clone())).collect();
         self.release(binding).await;
         let record = self.observation.as_ref().map(|observation| observation.turn_record(answer));
-        Ok(PendingTurn::of(answer, self.turn_id, inputs, record))
+        Ok(PendingTurn::of(answer, self.turn_id, inputs, record, self.context.options()))
     }
 
     /// Ends a call that succeeded.

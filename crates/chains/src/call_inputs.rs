@@ -21,7 +21,6 @@ impl CallInputs {
 
     /// Returns the inputs of a call that continues a turn.
     pub(crate) fn of_pending(pending: PendingTurn, options: CallOptions) -> Self {
-        let options = options.with_turn_id(pending.turn_id());
         let (variables, resumed) = pending.into_parts();
         Self { variables, options, resumed, may_be_stored: true }
     }

@@ -285,8 +285,8 @@ macro_rules! impl_calls {
                 self.resume_with(pending, results, conversant_core::CallOptions::new()).await
             }
 
-            /// Like [`resume`](Self::resume), with options: the tools, a deadline. The turn keeps
-            /// its id.
+            /// Like [`resume`](Self::resume), with options, such as a deadline. The turn keeps its
+            /// id, and the tools of its call unless there are others.
             ///
             /// # Errors
             /// As for `resume`.
@@ -311,8 +311,8 @@ macro_rules! impl_calls {
                 self.resume_stream_with(pending, results, conversant_core::CallOptions::new()).await
             }
 
-            /// Like [`resume_stream`](Self::resume_stream), with options: the tools, a deadline.
-            /// The turn keeps its id.
+            /// Like [`resume_stream`](Self::resume_stream), with options, such as a deadline. The
+            /// turn keeps its id, and the tools of its call unless there are others.
             ///
             /// # Errors
             /// As for `resume`.
@@ -322,11 +322,8 @@ macro_rules! impl_calls {
                 results: impl IntoIterator<Item = conversant_core::Message>,
                 options: conversant_core::CallOptions,
             ) -> Result<crate::ChainStream, crate::ChainError> {
-                let results = results.into_iter().collect();
-                let pending = crate::runner::answered(pending, results)?;
                 let runner = std::sync::Arc::clone(&self.runner);
-                let options = runner.with_defaults(options);
-                let inputs = crate::call_inputs::CallInputs::of_pending(pending, options);
+                let inputs = runner.continued(pending, results.into_iter().collect(), options)?;
                 crate::ChainStream::start(runner, inputs).await
             }
 

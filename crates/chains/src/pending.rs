@@ -3,7 +3,8 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use conversant_core::{
-    CallRecord, InvalidToolCall, Message, Messages, Role, ToolCall, TurnId, Variables,
+    CallOptions, CallRecord, InvalidToolCall, Message, Messages, Role, ToolCall, ToolChoice,
+    TurnId, Variables,
 };
 
 use crate::{
@@ -17,6 +18,9 @@ use crate::{
 /// calls and continue the turn with `resume`, as often as the model calls tools; the whole exchange
 /// is stored as one turn at its end. Dropping it gives the turn up. The loop of `conversant-tools`
 /// does all of this.
+///
+/// The tools, the stop sequences, the format and the cache key of its call hold for the calls that
+/// continue it, unless their options have others. A choice that forces a call is lifted.
 ///
 /// `Debug` withholds message text.
 ///
@@ -64,6 +68,8 @@ pub struct PendingTurn {
     completed: Option<Arc<Completed>>,
     /// The record of the turn's calls so far, if they are observed.
     record: Option<Box<CallRecord>>,
+    /// What the call asked of the model.
+    options: Box<CallOptions>,
 }
 
 impl PendingTurn {
@@ -73,6 +79,7 @@ impl PendingTurn {
         turn_id: TurnId,
         inputs: Variables,
         record: Option<Box<CallRecord>>,
+        options: &CallOptions,
     ) -> Option<Self> {
         let exchange = match (&answer.messages, &answer.reply) {
             (Some(messages), _) => messages.clone(),
@@ -84,7 +91,8 @@ impl PendingTurn {
             (None, None) => return None,
         };
         let completed = answer.completed.clone();
-        Some(Self { inputs, turn_id, exchange: with_ids(exchange), completed, record })
+        let options = Box::new(kept(options));
+        Some(Self { inputs, turn_id, exchange: with_ids(exchange), completed, record, options })
     }
 
     /// Returns whether the last message of an answer has tool calls.
@@ -97,6 +105,28 @@ impl PendingTurn {
             (None, Some(reply)) => has_calls(&reply.message),
             (None, None) => false,
         }
+    }
+
+    /// Returns the options of a call that continues the turn, with what the call before it asked of
+    /// the model where they have nothing.
+    pub(crate) fn continue_with(&self, options: CallOptions) -> CallOptions {
+        let mut options = options.with_turn_id(self.turn_id);
+        let kept = &*self.options;
+        if options.tools.is_empty() {
+            options.tools.clone_from(&kept.tools);
+            options.tool_choice = options.tool_choice.or_else(|| kept.tool_choice.clone());
+            options.parallel_tool_calls = options.parallel_tool_calls.or(kept.parallel_tool_calls);
+        }
+        if options.stop.is_empty() {
+            options.stop.clone_from(&kept.stop);
+        }
+        if options.response_format.is_none() {
+            options.response_format.clone_from(&kept.response_format);
+        }
+        if options.prompt_cache_key.is_none() {
+            options.prompt_cache_key.clone_from(&kept.prompt_cache_key);
+        }
+        options
     }
 
     /// Returns the inputs of the call that continues the turn, and the part that is done.
@@ -156,6 +186,22 @@ impl PendingTurn {
             None => Ok(self),
         }
     }
+}
+
+/// Returns what a call asked of the model, without what belongs to that call alone. A model that
+/// must call a tool would never answer.
+fn kept(options: &CallOptions) -> CallOptions {
+    let mut kept = CallOptions::new();
+    kept.tools.clone_from(&options.tools);
+    kept.stop.clone_from(&options.stop);
+    kept.tool_choice = options.tool_choice.clone().map(|choice| match choice {
+        ToolChoice::Required | ToolChoice::Tool(_) => ToolChoice::Auto,
+        choice => choice,
+    });
+    kept.parallel_tool_calls = options.parallel_tool_calls;
+    kept.response_format.clone_from(&options.response_format);
+    kept.prompt_cache_key.clone_from(&options.prompt_cache_key);
+    kept
 }
 
 /// Gives the calls of the last message ids where they have none.

@@ -87,8 +87,20 @@ impl Runner {
         results: Vec<Message>,
         options: CallOptions,
     ) -> Result<Outcome, ChainError> {
-        let pending = answered(pending, results)?;
-        self.invoke(CallInputs::of_pending(pending, self.with_defaults(options))).await
+        self.invoke(self.continued(pending, results, options)?).await
+    }
+
+    /// Returns the inputs of a call that continues a turn with the results of its calls.
+    pub(crate) fn continued(
+        &self,
+        pending: PendingTurn,
+        results: Vec<Message>,
+        options: CallOptions,
+    ) -> Result<CallInputs, ChainError> {
+        let answered = pending.with_results(results);
+        let pending = answered.map_err(|reason| ChainError::ToolResults { reason })?;
+        let options = self.with_defaults(pending.continue_with(options));
+        Ok(CallInputs::of_pending(pending, options))
     }
 
     /// Returns the options of each call of many, which have a turn of their own each, and the
@@ -155,14 +167,6 @@ impl Runner {
     pub(crate) async fn close(&self, limit: Duration) -> usize {
         close(self.queue().cloned(), limit).await
     }
-}
-
-/// Returns a pending turn with the results of its calls.
-pub(crate) fn answered(
-    pending: PendingTurn,
-    results: Vec<Message>,
-) -> Result<PendingTurn, ChainError> {
-    pending.with_results(results).map_err(|reason| ChainError::ToolResults { reason })
 }
 
 /// Closes queues, and waits until their running calls have ended or the limit is reached. Then

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use conversant_chains::{ChainError, Correction, JsonParser, LlmChain, PendingTurn};
 use conversant_core::{
-    ChatHistory, Delta, InvalidToolCall, LanguageModel, Message, Messages, Range, Reply, SessionId,
-    ToolCall, vars,
+    CallOptions, ChatHistory, ChatRequest, Delta, InvalidToolCall, LanguageModel, Message,
+    Messages, Range, Reply, ResponseFormat, SessionId, ToolCall, ToolChoice, ToolDefinition, vars,
 };
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
@@ -87,6 +87,49 @@ async fn a_turn_is_stored_whole_after_its_results() {
     assert_eq!(
         setup.history.turns(&SessionId::new("s").unwrap(), Range::All).await.unwrap().len(),
         1
+    );
+}
+
+/// The model calls as often as it needs to, and a provider refuses calls of tools that it does not
+/// know.
+#[tokio::test]
+async fn a_resumed_turn_keeps_the_tools_of_its_call() {
+    let tool = |name: &str| ToolDefinition::new(name, json!({"type": "object"}));
+    let answers = vec![calling(&["a"]), calling(&["b"]), calling(&["c"]), "Sunny.".into()];
+    let setup = Setup::new(answers);
+    let options = CallOptions::new()
+        .with_tools([tool("weather")])
+        .with_tool_choice(ToolChoice::Required)
+        .with_stop(["END"])
+        .with_response_format(ResponseFormat::JsonObject)
+        .with_prompt_cache_key("k");
+    let question = vars! { "question" => "Weather?" };
+    let pending = setup.chain.invoke_with(question, options).await.unwrap().pending.unwrap();
+    let pending = setup.chain.resume(pending, [Message::tool("rain", "a")]).await.unwrap().pending;
+    let streamed = setup.chain.resume_stream(pending.unwrap(), [Message::tool("rain", "b")]);
+    let pending = streamed.await.unwrap().into_outcome().await.unwrap().unwrap().pending.unwrap();
+    let others = CallOptions::new().with_tools([tool("news")]).with_stop(["STOP"]);
+    let results = [Message::tool("rain", "c")];
+    setup.chain.resume_with(pending, results, others).await.unwrap();
+    let sent: Vec<_> = setup
+        .model
+        .requests()
+        .into_iter()
+        .map(|ChatRequest { options, .. }| {
+            assert_eq!(options.response_format, Some(ResponseFormat::JsonObject));
+            assert_eq!(options.prompt_cache_key.as_deref(), Some("k"));
+            (options.tools[0].name.clone(), options.tool_choice, options.stop[0].clone())
+        })
+        .collect();
+    let of = |name: &str, choice, stop: &str| (name.to_owned(), choice, stop.to_owned());
+    assert_eq!(
+        sent,
+        [
+            of("weather", Some(ToolChoice::Required), "END"),
+            of("weather", Some(ToolChoice::Auto), "END"),
+            of("weather", Some(ToolChoice::Auto), "END"),
+            of("news", None, "STOP"),
+        ]
     );
 }
 
