@@ -7,12 +7,12 @@ pub(crate) const USER_AGENT: &str = concat!("conversant/", env!("CARGO_PKG_VERSI
 
 /// The default limit for making a connection, TLS included: 5 s.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The default limit from the start of an attempt to the head of its response: 5 minutes.
-pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(300);
-/// The default limit between two pieces of a response: 5 minutes.
-pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// The default limit for a whole call, retries included: 10 minutes, as in openai-python.
 pub(crate) const TOTAL_TIMEOUT: Duration = Duration::from_secs(600);
+/// The default limit from the start of an attempt to the head of its response, and between two
+/// pieces of it: that of the whole call. A server that works on an answer for minutes sends nothing
+/// until it has it, and a second request would be paid for too.
+pub(crate) const PHASE_TIMEOUT: Duration = Duration::MAX;
 /// The limit between two pieces of an error's body: 2 s. The status alone makes an error.
 pub(super) const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The substitute for limits that a clock cannot count to: a year.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     attempt::FailedAttempt,
-    config::{FAR_FUTURE, HEADER_TIMEOUT, IDLE_TIMEOUT, TOTAL_TIMEOUT},
+    config::{FAR_FUTURE, PHASE_TIMEOUT, TOTAL_TIMEOUT},
 };
 
 /// The limits of a call's phases.
@@ -23,7 +23,7 @@ pub(crate) struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { headers: HEADER_TIMEOUT, idle: IDLE_TIMEOUT, total: TOTAL_TIMEOUT }
+        Self { headers: PHASE_TIMEOUT, idle: PHASE_TIMEOUT, total: TOTAL_TIMEOUT }
     }
 }
 

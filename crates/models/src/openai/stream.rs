@@ -50,7 +50,7 @@ impl Adapter {
     }
 }
 
-/// Reads up to the first event.
+/// Reads up to the first piece.
 async fn begin<A: StreamedAnswer>(
     adapter: &Arc<Adapter>,
     endpoint: &'static Endpoint,
@@ -107,7 +107,9 @@ async fn begin<A: StreamedAnswer>(
                 if decoder.has_begun() {
                     break;
                 }
-                let error = without_events(&prefix).unwrap_or_else(|| truncated(&decoder, None));
+                let error = Some(&prefix).filter(|_| !decoder.has_events());
+                let error = error.and_then(|prefix| without_events(prefix));
+                let error = error.unwrap_or_else(|| truncated(&decoder, None));
                 return Err(FailedAttempt::last(with_head(error, &reader)));
             }
             Err(failed) => return Err(failed.map(|error| truncated(&decoder, Some(error)))),

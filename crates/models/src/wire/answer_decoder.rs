@@ -240,7 +240,7 @@ pub struct AnswerDecoder<A> {
     answer: A,
     pieces: VecDeque<Delta>,
     open: Option<Box<OpenEvent>>,
-    has_begun: bool,
+    has_events: bool,
     is_done: bool,
 }
 
@@ -252,7 +252,7 @@ impl<A: StreamedAnswer> AnswerDecoder<A> {
             answer,
             pieces: VecDeque::new(),
             open: None,
-            has_begun: false,
+            has_events: false,
             is_done: false,
         }
     }
@@ -285,7 +285,7 @@ impl<A: StreamedAnswer> AnswerDecoder<A> {
             return Ok(false);
         }
         let Some(event) = self.sse.next_event()? else { return Ok(false) };
-        self.has_begun |= !event.data.is_empty();
+        self.has_events |= !event.data.is_empty();
         let Self { answer, open, pieces, .. } = self;
         self.is_done = match open {
             None => take_event(answer, open, event, pieces),
@@ -362,8 +362,14 @@ impl<A: StreamedAnswer> AnswerDecoder<A> {
     }
 
     /// Returns whether an event was received.
-    pub(crate) const fn has_begun(&self) -> bool {
-        self.has_begun
+    pub(crate) const fn has_events(&self) -> bool {
+        self.has_events
+    }
+
+    /// Returns whether a piece was received, or the end. Most servers send an event with the role
+    /// alone before they do anything.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.pieces.is_empty() || self.is_done || self.answer.ending() != Ending::Open
     }
 
     /// Returns whether anything but comments was received since the last call.

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use conversant_core::{
     BoxError, CallOptions, ChatModel, Embeddings, ModelError, StatusKind, TimeoutPhase,
 };
-use conversant_models::{OpenAiEmbeddings, wire::decode_chat_response};
+use conversant_models::{OpenAiChat, OpenAiEmbeddings, wire::decode_chat_response};
 use conversant_testkit::{FaultServer, OpenAiServer, ServerAnswer, faults, poll_then_drop};
 use serde_json::{Value as Json, json};
 use tower_service::Service;
@@ -331,12 +331,45 @@ async fn each_request_for_embeddings_has_the_whole_time() {
     assert_eq!(client.asked.load(Ordering::Relaxed), 5);
 }
 
+/// A server that does not stream sends the head with the answer, and a model that reasons sends
+/// nothing until it has reasoned. A second request would be paid for too.
+#[tokio::test(start_paused = true)]
+async fn an_answer_may_take_the_whole_time_of_a_call() {
+    const MINUTE: u64 = 60_000;
+    let answer = r#"{"choices":[{"message":{"content":"Hello!"}}]}"#;
+    let stream = ": HI\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"Hello!\"}}]}\n\n\
+        data: [DONE]\n\n";
+    for body in [answer, stream] {
+        for (takes, limit, is_answered) in
+            [(9, None, true), (11, None, false), (29, Some(30), true), (31, Some(30), false)]
+        {
+            let client = Slow::new(takes * MINUTE, [body.to_owned()]);
+            let model = OpenAiChat::builder("m").base_url("https://slow.example/v1").api_key("k");
+            let model = match limit {
+                Some(limit) => model.timeout(Duration::from_millis(limit * MINUTE)),
+                None => model,
+            };
+            let model = model.http_client(client.clone()).build().unwrap();
+            let reply = match body == stream {
+                true => match model.stream(&question()).await {
+                    Ok(stream) => stream.into_reply().await,
+                    Err(error) => Err(error),
+                },
+                false => model.generate(&question()).await,
+            };
+            assert_eq!(reply.is_ok(), is_answered, "{takes}, {limit:?}: {reply:?}");
+            assert_eq!(client.asked.load(Ordering::Relaxed), 1, "{takes}, {limit:?}");
+        }
+    }
+}
+
 /// Nothing was answered, so that the call is repeated as one with an error status is.
 #[tokio::test(start_paused = true)]
 async fn errors_with_status_200_are_retried_by_their_kind() {
     let answer = r#"{"choices":[{"message":{"content":"Hello!"}}]}"#;
     let stream =
         ": HI\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"Hello!\"}}]}\n\ndata: [DONE]\n\n";
+    let role = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
     let error = |code: u16| format!(r#"{{"error":{{"code":{code},"message":"no"}}}}"#);
     let event = |code: u16| format!(": OPENROUTER PROCESSING\n\ndata: {}\n\n", error(code));
     for (first, second, retried) in [
@@ -346,8 +379,13 @@ async fn errors_with_status_200_are_retried_by_their_kind() {
         (event(429), stream, true),
         (event(502), stream, true),
         (event(401), stream, false),
+        // Most servers send the role before they do anything.
+        (format!(": HI\n\n{role}data: {}\n\n", error(502)), stream, true),
+        (format!(": HI\n\n{role}{role}data: {}\n\n", error(400)), stream, false),
+        (format!(": HI\n\n{role}{stream}"), stream, false),
     ] {
         let is_stream = first.starts_with(':');
+        let is_answer = first.ends_with(stream);
         let client = Slow::new(0, [first.clone(), second.to_owned()]);
         let model = builder("https://busy.example/v1").http_client(client.clone()).max_retries(1);
         let model = model.build().unwrap();
@@ -359,7 +397,7 @@ async fn errors_with_status_200_are_retried_by_their_kind() {
             false => model.generate(&question()).await,
         };
         assert_eq!(client.asked.load(Ordering::Relaxed), 1 + usize::from(retried), "{first}");
-        assert_eq!(reply.is_ok(), retried, "{first}: {reply:?}");
+        assert_eq!(reply.is_ok(), retried || is_answer, "{first}: {reply:?}");
     }
     // What came after a piece is not.
     let begun = "data: {\"choices\":[{\"delta\":{\"content\":\"He\"}}]}\n\n";

@@ -144,14 +144,18 @@ impl<M> OpenAiBuilder<M> {
         self
     }
 
-    /// Sets the time limit for the head of a response, from the start of an attempt. Default: 5
-    /// minutes.
+    /// Sets the time limit for the head of a response, from the start of an attempt. Default: the
+    /// time of the whole call ([`timeout`](Self::timeout)).
+    ///
+    /// A server that does not stream sends the head with the answer. An attempt that reaches this
+    /// limit is repeated, although the server may be working on it and charge for both.
     pub fn header_timeout(mut self, limit: Duration) -> Self {
         self.connection.timeouts.headers = limit;
         self
     }
 
-    /// Sets the time limit between two pieces of a response. Default: 5 minutes.
+    /// Sets the time limit between two pieces of a response. Default: the time of the whole call
+    /// ([`timeout`](Self::timeout)).
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.connection.timeouts.idle = limit;
         self
@@ -167,8 +171,8 @@ impl<M> OpenAiBuilder<M> {
     /// for, or else after the [`backoff`](Self::backoff).
     ///
     /// Not retried are an exhausted quota, a prompt that is too long, what the server forbids by
-    /// `x-should-retry: false`, a wait of more than 120 s that it asks for, and a stream that has
-    /// begun.
+    /// `x-should-retry: false`, a wait of more than 120 s that it asks for, and a stream whose
+    /// first piece was received.
     pub fn max_retries(mut self, retries: u32) -> Self {
         self.connection.retries.set_max(retries);
         self
