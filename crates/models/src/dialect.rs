@@ -180,6 +180,8 @@ impl Dialect {
     };
     const GEMINI: Self =
         Self { empty_content: EmptyContent::Absent, prompt_cache_key: false, ..Self::COMPATIBLE };
+    /// Anthropic's own interface for OpenAI's clients ignores `response_format`.
+    const ANTHROPIC: Self = Self { stream_usage: true, json_schema: false, ..Self::COMPATIBLE };
     const MINIMAX: Self = Self { token_limit: TokenLimit::MaxCompletionTokens, ..Self::EMPTY_TEXT };
 
     /// Returns the dialect of a host and its subdomains.
@@ -218,6 +220,7 @@ const HOSTS: &[(&str, Dialect)] = &[
     ("z.ai", Dialect::GLM),
     ("bigmodel.cn", Dialect::GLM),
     ("minimax.io", Dialect::MINIMAX),
+    ("anthropic.com", Dialect::ANTHROPIC),
 ];
 
 /// The well-known values of OpenTelemetry's `gen_ai.provider.name`.

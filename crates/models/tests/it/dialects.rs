@@ -68,6 +68,7 @@ async fn streams_report_their_usage_where_the_server_is_known_to_accept_it() {
         ("api.openai.com", Some(false), None),
         ("contoso.openai.azure.com", None, None),
         ("contoso.openai.azure.com", Some(true), reported.clone()),
+        ("api.anthropic.com", None, reported.clone()),
         ("localhost", None, None),
         ("localhost", Some(true), reported),
         ("api.z.ai", Some(true), None),
@@ -79,6 +80,22 @@ async fn streams_report_their_usage_where_the_server_is_known_to_accept_it() {
         let request = ChatRequest::new(Message::human("Hi"));
         let body = sent(Dialect::for_host(host), set, request).await;
         assert_eq!(body.get("stream_options"), expected.as_ref(), "{host}, {setting:?}");
+    }
+}
+
+/// Elsewhere the schema has to be in the prompt.
+#[test]
+fn a_schema_is_sent_where_the_server_enforces_it() {
+    for (host, enforces) in [
+        ("api.openai.com", true),
+        ("openrouter.ai", true),
+        ("api.anthropic.com", false),
+        ("api.deepseek.com", false),
+        ("api.z.ai", false),
+    ] {
+        let builder = OpenAiChat::builder("m").base_url(format!("https://{host}/v1"));
+        let model = builder.api_key("sk-x").build().unwrap();
+        assert_eq!(model.enforces_schemas(), enforces, "{host}");
     }
 }
 
