@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, net::IpAddr, sync::OnceLock};
 
-use conversant_core::ModelError;
+use conversant_core::{ModelError, fnv1a};
 use http::{HeaderValue, Uri};
 use url::Url;
 
@@ -75,11 +75,18 @@ impl Endpoint {
         self.base.port_or_known_default().unwrap_or_default()
     }
 
-    /// Returns the base URL without its query, which may hold a key.
-    pub(crate) fn base_url(&self) -> String {
-        let mut url = self.base.clone();
-        url.set_query(None);
-        url.as_str().trim_end_matches('/').to_owned()
+    /// Returns a name of the base URL that may be stored. It has no query, and hashes in place of
+    /// the segments of the path that may be keys.
+    pub(crate) fn public_name(&self) -> String {
+        let mut name = self.base.origin().ascii_serialization();
+        for segment in self.base.path().split('/').filter(|segment| !segment.is_empty()) {
+            name.push('/');
+            match segment.len() {
+                ..MIN_KEY_LENGTH => name.push_str(segment),
+                _ => name.push_str(&short_hash(segment)),
+            }
+        }
+        name
     }
 
     /// Returns the values of the query that may be keys.
@@ -193,6 +200,12 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Endpoint({})", self.base.origin().ascii_serialization())
     }
+}
+
+/// Returns a hash that is the same on all machines, and too short to find the text by it.
+fn short_hash(text: &str) -> String {
+    let hash = fnv1a(text.bytes());
+    format!("~{:08x}", (hash ^ (hash >> 32)) & u64::from(u32::MAX))
 }
 
 /// The paths of endpoints, which a base URL may name already.

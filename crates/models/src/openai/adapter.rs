@@ -65,7 +65,7 @@ impl Adapter {
         let endpoint = &connection.endpoint;
         let dialect = settings.dialect.unwrap_or_else(|| Dialect::for_host(endpoint.host()));
         let developer_role = settings.developer_role.unwrap_or(dialect.developer_role);
-        let origin = Origin { base_url: endpoint.base_url(), model: model.to_owned() };
+        let origin = Origin { base_url: endpoint.public_name(), model: model.to_owned() };
         Ok(Self {
             style: Style::new(developer_role, dialect, origin),
             dialect,

@@ -1,6 +1,6 @@
 //! The parameters of the model, which are set once.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use conversant_core::{CallOptions, ModelError};
 use serde_json::{Map, Number, Value as Json};
@@ -41,6 +41,26 @@ impl Params {
         match Number::from_f64(value) {
             Some(number) => self.set(name, number),
             None => self.fail(format!("`{name}` must be finite")),
+        }
+    }
+
+    /// Sets a number in a range that all servers have.
+    pub(super) fn set_within(&mut self, name: &str, value: f64, range: RangeInclusive<f64>) {
+        if range.contains(&value) || !value.is_finite() {
+            return self.set_float(name, value);
+        }
+        let (start, end) = range.into_inner();
+        self.fail(match end.is_finite() {
+            true => format!("`{name}` must be from {start} to {end}"),
+            false => format!("`{name}` must be at least {start}"),
+        });
+    }
+
+    /// Sets the stop sequences.
+    pub(super) fn set_stop(&mut self, stop: impl IntoIterator<Item = impl Into<String>>) {
+        self.options = std::mem::take(&mut self.options).with_stop(stop);
+        if self.options.stop.iter().any(String::is_empty) {
+            self.fail("a stop sequence is empty: no answer could have a text".to_owned());
         }
     }
 

@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json};
 
 use super::provider_fields::{Replay, find};
 
-/// The field of `response_metadata` with the base URL of the server that a message came from.
+/// The field of `response_metadata` with the server that a message came from: its base URL, in
+/// which hashes stand for what may be a key.
 const BASE_URL: &str = "base_url";
 /// The field with the model, as it was asked for.
 const MODEL: &str = "model_name";

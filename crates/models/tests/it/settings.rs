@@ -3,10 +3,11 @@
 use std::{process::Command, time::Duration};
 
 use conversant_core::{
-    ChatModel, ChatRequest, LanguageModel, Message, ModelError, ToolChoice, ToolDefinition,
+    ChatModel, ChatRequest, LanguageModel, Message, Messages, ModelError, ToolChoice,
+    ToolDefinition,
 };
 use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings};
-use conversant_testkit::OpenAiServer;
+use conversant_testkit::{Answer, OpenAiServer};
 use serde_json::json;
 
 #[test]
@@ -28,6 +29,10 @@ fn faults_are_told_when_it_is_built() {
         builder().retry_budget(f64::NAN),
         builder().retry_budget(f64::INFINITY),
         builder().retry_budget(-0.1),
+        builder().max_response_bytes(0),
+        builder().temperature(-1.0),
+        builder().top_p(2.0),
+        builder().stop(["END", ""]),
     ]
     .map(|builder| builder.build().unwrap_err());
     assert!(faults.iter().all(|error| matches!(error, ModelError::Config { .. })));
@@ -73,6 +78,30 @@ fn nothing_shows_a_key() {
     assert!(shown.contains("data_sources"), "{shown}");
     let _both: [LanguageModel; 2] =
         [model.into(), OpenAi::builder("m").api_key("sk-canary").build().unwrap().into()];
+}
+
+/// Some gateways take their key as a part of the path. Reasoning goes back to where it came from.
+#[tokio::test]
+async fn a_key_in_the_path_is_not_stored() {
+    let message = json!({"role": "assistant", "content": "Hello!", "reasoning_content": "Hm."});
+    let answer = Answer::json(&json!({"choices": [{"message": message}]}));
+    let server = OpenAiServer::builder().reply(answer).repeat_last().start().unwrap();
+    let model = |key: &str| {
+        let base_url = server.base_url().replace("/v1", &format!("/{key}/v1"));
+        OpenAiChat::builder("m").base_url(base_url).build().unwrap()
+    };
+    let (key, other) = ("canary-0123456789", "canary-9876543210");
+    let question = Message::human("hi");
+    let reply = model(key).generate(&ChatRequest::new(question.clone())).await.unwrap();
+    let stored = serde_json::to_string(&reply.message).unwrap();
+    assert!(stored.contains("base_url") && !stored.contains("canary"), "{stored}");
+    let conversation: Messages = [question.clone(), reply.message, question].into_iter().collect();
+    for (key, goes_back) in [(key, true), (other, false)] {
+        model(key).generate(&ChatRequest::new(conversation.clone())).await.unwrap();
+        let sent = server.requests().pop().unwrap().json().clone();
+        let reasoning = sent["messages"][1].get("reasoning_content");
+        assert_eq!(reasoning.is_some(), goes_back, "{sent}");
+    }
 }
 
 /// The environment is per process, so this test runs itself again in one with the variables.

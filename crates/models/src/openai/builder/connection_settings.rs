@@ -141,6 +141,11 @@ impl ConnectionSettings {
         if [headers, idle, total].iter().any(Duration::is_zero) {
             return Err(ModelError::config("a timeout of zero: no call could succeed"));
         }
+        if self.max_response_bytes == 0 {
+            return Err(ModelError::config(
+                "`max_response_bytes` must be at least 1: no call could succeed",
+            ));
+        }
         let mut endpoint = Endpoint::new(&self.base_url, self.allow_plain_http)?;
         if let Some(azure) = &self.azure {
             endpoint.set_azure(&azure.deployment, &azure.version)?;

@@ -7,7 +7,7 @@ use super::{OpenAiBuilder, markers::TextEndpoint};
 impl<M: TextEndpoint> OpenAiBuilder<M> {
     /// Sets the sampling temperature, from 0 to 2.
     pub fn temperature(mut self, temperature: f64) -> Self {
-        self.params.set_float("temperature", temperature);
+        self.params.set_within("temperature", temperature, 0.0..=f64::INFINITY);
         self
     }
 
@@ -22,7 +22,7 @@ impl<M: TextEndpoint> OpenAiBuilder<M> {
 
     /// Sets the probability mass to sample from (nucleus sampling), from 0 to 1.
     pub fn top_p(mut self, top_p: f64) -> Self {
-        self.params.set_float("top_p", top_p);
+        self.params.set_within("top_p", top_p, 0.0..=1.0);
         self
     }
 
@@ -36,7 +36,7 @@ impl<M: TextEndpoint> OpenAiBuilder<M> {
     /// Sets the stop sequences. The [`stop`](conversant_core::CallOptions::stop) of a call replaces
     /// them.
     pub fn stop(mut self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.params.options = std::mem::take(&mut self.params.options).with_stop(stop);
+        self.params.set_stop(stop);
         self
     }
 
