@@ -32,7 +32,7 @@
 //! | `embeddings` | on | [`OpenAiEmbeddings`] |
 //! | `full` | off | each of the others |
 //! | `gzip` | on | decompresses answers that a gateway compressed unasked |
-//! | `http2` | off | uses HTTP/2 where the server offers it; openai-python uses HTTP/1.1 too |
+//! | `http2` | off | uses HTTP/2 where the server offers it, on one connection for all calls: more than the server allows at once wait for each other; openai-python uses HTTP/1.1 too |
 //! | `responses` | on | [`OpenAiResponses`] |
 //! | `socks` | on | proxies that speak SOCKS 4 or 5; without it one is an error |
 //! | `tokens` | off | exact token counts ([`tokens`]) |

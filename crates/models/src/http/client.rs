@@ -111,6 +111,19 @@ impl HttpClient {
         matches!(self.kind, Kind::Custom(_))
     }
 
+    /// Gives up the connections of a runtime, so that the next request makes a new one. Those that
+    /// have requests are closed at their ends.
+    ///
+    /// A request over HTTP/2 that is dropped leaves its connection to the others, even if nothing
+    /// comes from it any more.
+    #[cfg(feature = "http2")]
+    pub(super) fn forget_connections(&self, runtime: &Handle) {
+        let Kind::Hyper(hyper) = &self.kind else { return };
+        let id = runtime.id();
+        let mut clients = hyper.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.retain(|(known, _)| *known != id);
+    }
+
     /// Sends a request, and returns the head of its response and the reader of its body.
     ///
     /// # Errors

@@ -40,10 +40,16 @@ pub(super) type HyperClient = Client<Connector, RequestBody>;
 
 /// Creates a client with no connections.
 pub(super) fn client(connector: Connector) -> HyperClient {
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-        .build(connector)
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(POOL_IDLE_TIMEOUT);
+    // A server that is frozen acknowledges what the system has received for it. Over HTTP/1.1 that
+    // costs the call that waits, over HTTP/2 all that share its connection.
+    #[cfg(feature = "http2")]
+    builder
+        .timer(TokioTimer::new())
+        .http2_keep_alive_interval(KEEPALIVE)
+        .http2_keep_alive_timeout(KEEPALIVE);
+    builder.build(connector)
 }
 
 /// Makes connections, each within a time limit that includes its TLS handshake.

@@ -134,7 +134,11 @@ impl Connection {
             Request { outgoing: request, endpoint: &self.endpoint, headers: &self.headers };
         let until = deadline.of_phase(TimeoutPhase::Headers, self.timeouts.headers)?;
         let sent = timeout_at(until.at, self.client.send(request, &runtime)).await;
-        let response = sent.map_err(|_| until.failure())??;
+        let response = sent.map_err(|_| {
+            #[cfg(feature = "http2")]
+            self.client.forget_connections(&runtime);
+            until.failure()
+        })??;
         let error = match self.classify_response(response, *deadline, runtime)? {
             ResponseKind::Success(reader) => return Ok(reader),
             ResponseKind::Error(response) => response.read(),

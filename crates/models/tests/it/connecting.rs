@@ -93,14 +93,14 @@ async fn the_connection_hangs() {
     );
 }
 
-struct Certificates {
+pub(crate) struct Certificates {
     roots: RootCertStore,
-    pem: String,
-    server: Arc<ServerConfig>,
+    pub(crate) pem: String,
+    pub(crate) server: Arc<ServerConfig>,
 }
 
 /// A certificate for a name, and the roots that trust it.
-fn certificates(name: &str, expired: bool) -> Certificates {
+pub(crate) fn certificates(name: &str, expired: bool) -> Certificates {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut parameters = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
     if expired {

@@ -20,6 +20,8 @@ mod events;
 mod faults;
 mod fuzz;
 mod halves_of_characters;
+#[cfg(feature = "http2")]
+mod http2;
 mod odd_values;
 mod proxies;
 mod recorded;
