@@ -32,14 +32,15 @@ use crate::{
 ///
 /// By default, the second model is called unless it would probably fail too, that is, not after:
 ///
-/// - an invalid request, unless the prompt is too long for the first model;
+/// - an invalid request, unless the prompt is too long for the first model or for its rate limit;
 /// - a refusal, or an answer that was cut off;
 /// - [`ModelError::Config`] and [`ModelError::Cancelled`];
 /// - [`ModelError::Timeout`] of the whole call.
 ///
 /// [`when`](Self::when) replaces this rule. After the end of the call's
 /// [`deadline`](conversant_core::CallOptions::deadline), the second model is never called. A stream
-/// falls back until it has begun. If both models fail, the error is that of the second.
+/// falls back until it has begun, with its first piece. If both models fail, the error is that of
+/// the second.
 ///
 /// # Examples
 ///
@@ -113,12 +114,19 @@ fn may_succeed_elsewhere(error: &ModelError) -> bool {
         | ModelError::Cancelled
         | ModelError::Timeout { phase: TimeoutPhase::Total, .. } => false,
         error => match error.api_error().map(|error| error.kind) {
+            Some(StatusKind::TooLarge) if exceeds_rate(error) => true,
             Some(StatusKind::BadRequest | StatusKind::TooLarge | StatusKind::Unprocessable) => {
                 error.is_context_length()
             }
             _ => true,
         },
     }
+}
+
+/// Returns whether a request is larger than what a server takes in a minute, as Groq says it.
+fn exceeds_rate(error: &ModelError) -> bool {
+    let code = error.api_error().and_then(|error| error.code.as_deref());
+    code == Some("rate_limit_exceeded")
 }
 
 /// The most fallbacks inside of each other.

@@ -85,6 +85,26 @@ async fn a_cached_answer_keeps_its_items() {
     assert_eq!(requests[1].json()["input"][1]["encrypted_content"], "gAAA");
 }
 
+/// A request that is too large is only too large for the first server if that says so.
+#[tokio::test]
+async fn a_fallback_takes_over_what_is_too_large_for_one_server() {
+    let too_long = "Unable to submit request because the input token count is 1100000 but model \
+        only supports up to 1048576.";
+    let of_minute = "Request too large for model `m` on tokens per minute (TPM): Limit 6000, \
+        Requested 8123, please reduce your message size and try again.";
+    for (status, code, message, falls_back) in [
+        (413, "rate_limit_exceeded", of_minute, true),
+        (400, "INVALID_ARGUMENT", too_long, true),
+        (413, "request_too_large", "Request exceeds the maximum size", false),
+    ] {
+        let first = OpenAiServer::start([Answer::error(status, code, message)]).unwrap();
+        let second = OpenAiServer::start(["Hello!"]).unwrap();
+        let model = Fallback::new(chat(&first), chat(&second));
+        assert_eq!(model.generate(&ask("hi")).await.is_ok(), falls_back, "{message}");
+        assert_eq!(first.requests().len(), 1, "{message}");
+    }
+}
+
 #[tokio::test]
 async fn a_fallback_takes_over_from_an_adapter() {
     for first in ADAPTERS {

@@ -35,8 +35,9 @@ const MESSAGES: &[&[&str]] = &[
     // vLLM.
     &["longer than the maximum model length"],
     &["exceeds max_model_len"],
-    // Gemini.
+    // Gemini, Vertex AI.
     &["input token count", "exceeds"],
+    &["input token count", "model only supports up to"],
     // xAI, GitHub, Zhipu.
     &["maximum prompt length"],
     &["prompt token count", "exceeds"],
