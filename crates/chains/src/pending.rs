@@ -68,7 +68,7 @@ pub struct PendingTurn {
     completed: Option<Arc<Completed>>,
     /// The record of the turn's calls so far, if they are observed.
     record: Option<Box<CallRecord>>,
-    /// What the call asked of the model.
+    /// The options that hold for the calls which continue the turn.
     options: Box<CallOptions>,
 }
 

@@ -16,7 +16,7 @@ const TIME_TO_FIRST_CHUNK: &str = "gen_ai.client.operation.time_to_first_chunk";
 const WORKFLOW_DURATION: &str = "gen_ai.workflow.duration";
 const TOOL_DURATION: &str = "gen_ai.execute_tool.duration";
 
-/// What all observers share: its address stands for the recorder.
+/// Its address stands for the recorder that all observers share.
 static RECORDER: u8 = 0;
 
 /// The bucket boundaries that the conventions recommend for `gen_ai.client.token.usage`, in tokens.

@@ -290,8 +290,7 @@ impl Inner {
         false
     }
 
-    /// Adds an event to the sums. What a model costs that this call has no prices of, another call
-    /// may know.
+    /// Adds an event to the sums. Another call may know prices that this call does not.
     fn add(&self, event: &Event<'_>, other: &Self) {
         let mut sums = self.progress();
         match event {
