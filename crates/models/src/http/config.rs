@@ -9,10 +9,13 @@ pub(crate) const USER_AGENT: &str = concat!("conversant/", env!("CARGO_PKG_VERSI
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The default limit for a whole call, retries included: 10 minutes, as in openai-python.
 pub(crate) const TOTAL_TIMEOUT: Duration = Duration::from_secs(600);
-/// The default limit from the start of an attempt to the head of its response, and between two
-/// pieces of it: that of the whole call. A server that works on an answer for minutes sends nothing
-/// until it has it, and a second request would be paid for too.
-pub(crate) const PHASE_TIMEOUT: Duration = Duration::MAX;
+/// The default limit from the start of an attempt to the head of its response, and to the first
+/// piece of an answer: that of the whole call. A server that works on an answer for minutes sends
+/// nothing until it has it, and a second request would be paid for too.
+pub(crate) const BEGIN_TIMEOUT: Duration = Duration::MAX;
+/// The default limit between two pieces of a stream: 5 minutes. Some servers hold the connection
+/// open after a whole answer.
+pub(crate) const STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// The limit between two pieces of an error's body: 2 s. The status alone makes an error.
 pub(super) const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The substitute for limits that a clock cannot count to: a year.

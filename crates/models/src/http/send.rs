@@ -166,7 +166,8 @@ impl Connection {
             let error = "the response has both a length and a transfer encoding";
             return Err(transport_error::transport(TransportPhase::Headers, error));
         }
-        let mut reader = ResponseReader::new(body, self.timeouts.idle, deadline, runtime);
+        let mut reader =
+            ResponseReader::new(body, self.timeouts.before_answer(), deadline, runtime);
         reader.request_id = head.request_id.map(text);
         reader.content_type = ContentType(head.content_type.cloned());
         reader.encoding = head.encoding;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     attempt::FailedAttempt,
-    config::{FAR_FUTURE, PHASE_TIMEOUT, TOTAL_TIMEOUT},
+    config::{BEGIN_TIMEOUT, FAR_FUTURE, STREAM_IDLE_TIMEOUT, TOTAL_TIMEOUT},
 };
 
 /// The limits of a call's phases.
@@ -15,15 +15,27 @@ use super::{
 pub(crate) struct Timeouts {
     /// From the start of an attempt to the head of its response.
     pub(crate) headers: Duration,
-    /// From one piece of a response to the next.
-    pub(crate) idle: Duration,
+    /// From one piece of a response to the next, if it is set.
+    pub(crate) idle: Option<Duration>,
     /// The whole call, retries included.
     pub(crate) total: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { headers: PHASE_TIMEOUT, idle: PHASE_TIMEOUT, total: TOTAL_TIMEOUT }
+        Self { headers: BEGIN_TIMEOUT, idle: None, total: TOTAL_TIMEOUT }
+    }
+}
+
+impl Timeouts {
+    /// Returns the limit between two pieces of a response up to the first piece of its answer.
+    pub(super) fn before_answer(&self) -> Duration {
+        self.idle.unwrap_or(BEGIN_TIMEOUT)
+    }
+
+    /// Returns the limit between two pieces of a stream.
+    pub(crate) fn in_stream(&self) -> Duration {
+        self.idle.unwrap_or(STREAM_IDLE_TIMEOUT)
     }
 }
 

@@ -26,7 +26,8 @@ use crate::dialect::Dialect;
 /// | [`base_url`](Self::base_url) | `https://api.openai.com/v1` |
 /// | [`timeout`](Self::timeout), the whole call | 10 minutes |
 /// | [`connect_timeout`](Self::connect_timeout) | 5 s |
-/// | [`header_timeout`](Self::header_timeout), [`idle_timeout`](Self::idle_timeout) | that of the whole call |
+/// | [`header_timeout`](Self::header_timeout) | that of the whole call |
+/// | [`idle_timeout`](Self::idle_timeout) | 5 minutes in a stream, else that of the whole call |
 /// | [`max_retries`](Self::max_retries) | 2 |
 /// | [`backoff`](Self::backoff) | 0.5 s, doubled up to 8 s |
 /// | longest `Retry-After` that is honoured | 120 s |

@@ -116,6 +116,7 @@ async fn begin<A: StreamedAnswer>(
         }
     }
     reader.content_type.detach();
+    reader.set_idle_timeout(adapter.connection.timeouts.in_stream());
     Ok(ReplyStream::new(Pieces {
         adapter: Arc::clone(adapter),
         endpoint,
@@ -242,7 +243,7 @@ fn advance<A: StreamedAnswer>(
             Phase::Draining => DRAIN_TIMEOUT,
             Phase::Lingering => LINGER_TIMEOUT,
             // More was received after a whole answer, which was none then.
-            Phase::Reading => adapter.connection.timeouts.idle,
+            Phase::Reading => adapter.connection.timeouts.in_stream(),
         });
     } else if reached == Phase::Reading
         && (decoder.take_progress() || adapter.settings.comments_keep_alive)

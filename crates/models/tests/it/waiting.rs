@@ -363,6 +363,87 @@ async fn an_answer_may_take_the_whole_time_of_a_call() {
     }
 }
 
+/// A client whose answer has pauses before its pieces, in minutes.
+#[derive(Clone)]
+struct Pausing {
+    pieces: &'static [(u64, &'static str)],
+    asked: Arc<AtomicUsize>,
+}
+
+impl Service<http::Request<Bytes>> for Pausing {
+    type Response = http::Response<PausingBody>;
+    type Error = BoxError;
+    type Future = Ready<Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Request<Bytes>) -> Self::Future {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        ready(Ok(http::Response::new(PausingBody { pieces: self.pieces, pause: None })))
+    }
+}
+
+struct PausingBody {
+    pieces: &'static [(u64, &'static str)],
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl http_body::Body for PausingBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
+        // It does not end by itself.
+        let Some(((minutes, piece), rest)) = self.pieces.split_first() else {
+            return Poll::Pending;
+        };
+        let limit = Duration::from_secs(60 * minutes);
+        let pause = self.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        std::task::ready!(pause.as_mut().poll(context));
+        self.pieces = rest;
+        self.pause = None;
+        Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(piece.as_bytes())))))
+    }
+}
+
+/// The time of the whole call is that of the answer's beginning. Then silence is an end: of a call
+/// that fails, or of an answer that has a finish reason.
+#[tokio::test(start_paused = true)]
+async fn pauses_are_longer_before_an_answer_than_in_it() {
+    const ROLE: &str = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n";
+    const TEXT: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hello!\"}}]}\n\n";
+    const ALL: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hello!\"},\
+        \"finish_reason\":\"stop\"}]}\n\n";
+    const DONE: &str = "data: [DONE]\n\n";
+    let table: [(&[_], _, _); 5] = [
+        (&[(0, ROLE), (6, TEXT), (3, DONE)], None, true),
+        (&[(0, ROLE), (1, TEXT), (6, DONE)], None, false),
+        (&[(0, ROLE), (1, TEXT), (6, DONE)], Some(7), true),
+        (&[(4, ALL)], None, true),
+        (&[(0, ROLE), (11, TEXT), (0, DONE)], None, false),
+    ];
+    for (index, (pieces, idle, is_answered)) in table.into_iter().enumerate() {
+        let client = Pausing { pieces, asked: Arc::default() };
+        let model = OpenAiChat::builder("m").base_url("https://slow.example/v1").api_key("k");
+        let model = match idle {
+            Some(minutes) => model.idle_timeout(Duration::from_secs(60 * minutes)),
+            None => model,
+        };
+        let model = model.http_client(client.clone()).build().unwrap();
+        let reply = match model.stream(&question()).await {
+            Ok(stream) => stream.into_reply().await,
+            Err(error) => Err(error),
+        };
+        assert_eq!(reply.is_ok(), is_answered, "{index}: {reply:?}");
+        assert_eq!(client.asked.load(Ordering::Relaxed), 1, "{index}");
+    }
+}
+
 /// Nothing was answered, so that the call is repeated as one with an error status is.
 #[tokio::test(start_paused = true)]
 async fn errors_with_status_200_are_retried_by_their_kind() {

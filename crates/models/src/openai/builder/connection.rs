@@ -154,10 +154,10 @@ impl<M> OpenAiBuilder<M> {
         self
     }
 
-    /// Sets the time limit between two pieces of a response. Default: the time of the whole call
-    /// ([`timeout`](Self::timeout)).
+    /// Sets the time limit between two pieces of a response. Default: 5 minutes in a stream, and up
+    /// to the first piece of an answer the time of the whole call ([`timeout`](Self::timeout)).
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
-        self.connection.timeouts.idle = limit;
+        self.connection.timeouts.idle = Some(limit);
         self
     }
 

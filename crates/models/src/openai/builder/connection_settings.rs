@@ -138,7 +138,7 @@ impl ConnectionSettings {
             return Err(ModelError::config("`retry_budget` must be finite and not negative"));
         }
         let Timeouts { headers, idle, total } = self.timeouts;
-        if [headers, idle, total].iter().any(Duration::is_zero) {
+        if [Some(headers), idle, Some(total)].iter().flatten().any(Duration::is_zero) {
             return Err(ModelError::config("a timeout of zero: no call could succeed"));
         }
         if self.max_response_bytes == 0 {
