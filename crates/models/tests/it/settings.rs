@@ -7,7 +7,7 @@ use conversant_core::{
     ToolDefinition,
 };
 use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings};
-use conversant_testkit::{Answer, OpenAiServer};
+use conversant_testkit::{OpenAiServer, ServerAnswer};
 use serde_json::json;
 
 #[test]
@@ -84,7 +84,7 @@ fn nothing_shows_a_key() {
 #[tokio::test]
 async fn a_key_in_the_path_is_not_stored() {
     let message = json!({"role": "assistant", "content": "Hello!", "reasoning_content": "Hm."});
-    let answer = Answer::json(&json!({"choices": [{"message": message}]}));
+    let answer = ServerAnswer::json(&json!({"choices": [{"message": message}]}));
     let server = OpenAiServer::builder().reply(answer).repeat_last().start().unwrap();
     let model = |key: &str| {
         let base_url = server.base_url().replace("/v1", &format!("/{key}/v1"));
