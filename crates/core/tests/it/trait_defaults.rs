@@ -99,7 +99,8 @@ async fn defaults() {
     assert!(
         !least.shares() && !least.is_verbatim() && ChatHistory::at(&least, Point::Start).is_none()
     );
-    assert!(least.identity().is_none() && Box::new(&least).identity().is_none());
+    assert!(ChatHistory::identity(&least).is_none());
+    assert!(ChatHistory::identity(&Box::new(&least)).is_none());
     let error = least.set_tip(&session, Point::Start, Expect::Any).await.unwrap_err();
     assert_eq!(error.to_string(), refused("branches"));
     let error = least.alternatives(&session, Point::Start).await.unwrap_err();

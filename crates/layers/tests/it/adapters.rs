@@ -97,7 +97,7 @@ async fn a_fallback_takes_over_what_is_too_large_for_one_server() {
         (400, "INVALID_ARGUMENT", too_long, true),
         (413, "request_too_large", "Request exceeds the maximum size", false),
     ] {
-        let first = OpenAiServer::start([Answer::error(status, code, message)]).unwrap();
+        let first = OpenAiServer::start([ServerAnswer::error(status, code, message)]).unwrap();
         let second = OpenAiServer::start(["Hello!"]).unwrap();
         let model = Fallback::new(chat(&first), chat(&second));
         assert_eq!(model.generate(&ask("hi")).await.is_ok(), falls_back, "{message}");
