@@ -45,7 +45,9 @@ impl Failure {
             }
             cause = error.source();
         }
-        Self::Other(line.split_whitespace().collect::<Vec<_>>().join(" "))
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        // A server's words do not move the terminal's cursor.
+        Self::Other(line.replace(char::is_control, "\u{fffd}"))
     }
 }
 

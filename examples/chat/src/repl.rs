@@ -10,6 +10,7 @@ use crate::{
     export::export,
     lines::{Entry, Lines},
     store::Store,
+    terminal,
     turn::{self, interruptible},
 };
 
@@ -125,11 +126,11 @@ impl Repl {
             Command::Help => println!("{HELP}"),
             Command::History => match self.store.messages(&session).await? {
                 messages if messages.is_empty() => println!("{NOTHING_SAID}"),
-                messages => println!("{messages}"),
+                messages => println!("{}", terminal::shown(&messages.to_string())),
             },
             Command::Sessions => match self.store.sessions(&session).await? {
                 list if list.is_empty() => println!("(there are no conversations)"),
-                list => print!("{list}"),
+                list => print!("{}", terminal::shown(&list)),
             },
             Command::New(name) => {
                 let name = match name {
@@ -147,7 +148,7 @@ impl Repl {
                 Some(question) => {
                     // The memory has seen the turn.
                     self.go_on_with(session, &self.store.clone())?;
-                    println!("(took back: {question})");
+                    println!("(took back: {})", terminal::shown(&question));
                 }
                 None => println!("{NOTHING_SAID}"),
             },
@@ -180,7 +181,7 @@ impl Repl {
             }
             Command::Models => {
                 for name in self.backend.models(&self.arguments.model).await? {
-                    println!("{name}");
+                    println!("{}", terminal::shown(&name));
                 }
             }
             Command::Usage => println!(

@@ -6,7 +6,8 @@ use std::{
 };
 
 use chat::failure::Failure;
-use conversant_core::{CallOptions, Delta, Reply, Usage, vars};
+use conversant_chains::ChainError;
+use conversant_core::{CallOptions, Delta, Message, Reply, Usage, vars};
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -44,7 +45,7 @@ async fn ask(conversation: &Conversation, message: &str) -> Result<Usage, Failur
     if !conversation.is_streaming {
         let outcome = conversation.chain.invoke_with(inputs, options).await;
         thinking.end();
-        let outcome = outcome.map_err(Failure::other)?;
+        let outcome = outcome.or_else(|error| shown.unsaved(conversation, error))?;
         let reply = outcome.reply.ok_or_else(no_answer)?;
         shown.end(conversation, &reply)?;
         return Ok(reply.usage.unwrap_or_default());
@@ -98,9 +99,10 @@ impl Shown {
     }
 
     fn style(&mut self, text: &str) -> Result<(), Failure> {
+        let text = terminal::shown(text);
         match &mut self.markdown {
-            Some(markdown) => print(&markdown.push(text)),
-            None => print(text),
+            Some(markdown) => print(&markdown.push(&text)),
+            None => print(&text),
         }
     }
 
@@ -110,6 +112,16 @@ impl Shown {
             true => self.style("\n"),
             false => Ok(()),
         }
+    }
+
+    /// Prints an answer whose turn was not saved, since it was paid for and is nowhere else, and
+    /// returns the failure.
+    fn unsaved<T>(&mut self, conversation: &Conversation, error: ChainError) -> Result<T, Failure> {
+        if let ChainError::NotSaved(not_saved) = &error {
+            let text = || Reply::new(Message::ai(not_saved.text.as_str()));
+            self.end(conversation, &not_saved.reply.clone().unwrap_or_else(text))?;
+        }
+        Err(Failure::other(error))
     }
 
     fn end(&mut self, conversation: &Conversation, reply: &Reply) -> Result<(), Failure> {

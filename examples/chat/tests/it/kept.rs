@@ -1,6 +1,6 @@
 //! `--db` and `--session`: conversations that go on in the next run.
 
-use conversant_testkit::OpenAiServer;
+use conversant_testkit::{Answer, OpenAiServer};
 
 use crate::run::{Ran, run, type_in};
 
@@ -47,6 +47,29 @@ pub(crate) fn a_file_that_is_no_database_is_told_before_any_call_and_left_alone(
     );
     assert!(server.requests().is_empty());
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
+
+/// It is paid for, and nowhere else.
+pub(crate) fn an_answer_that_cannot_be_saved_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chat.db");
+    // More than the store takes for a message.
+    let pieces = vec!["x".repeat(1 << 20); 17];
+    let text = pieces.concat();
+    let server = OpenAiServer::builder().reply(Answer::pieces(pieces)).repeat_last();
+    let server = server.start().unwrap();
+    let base_url = server.base_url();
+    let base = ["--base-url", &base_url, "--model", "m", "--db", file.to_str().unwrap()];
+    for (how, before, after) in [
+        ("--no-stream", "", "\n"),
+        ("--stream", "", "\n"),
+        ("--json", "{\"answer\":\"", "\",\"finish_reason\":\"stop\","),
+    ] {
+        let ran = run(&[&base[..], &["--message", "Hi", how]].concat());
+        assert_eq!((ran.code, ran.stderr.lines().count()), (Some(1), 1), "{how}: {}", ran.stderr);
+        let rest = ran.stdout.strip_prefix(before).and_then(|rest| rest.strip_prefix(&text));
+        assert!(rest.is_some_and(|rest| rest.starts_with(after)), "{how}");
+    }
 }
 
 pub(crate) fn a_session_that_is_none_is_wrong_usage() {

@@ -27,6 +27,7 @@ conversant_harness::tests! {
     kept {
         a_conversation_goes_on_in_the_next_run,
         a_file_that_is_no_database_is_told_before_any_call_and_left_alone,
+        an_answer_that_cannot_be_saved_is_printed,
         a_session_that_is_none_is_wrong_usage,
     }
     local {
@@ -68,6 +69,7 @@ conversant_harness::tests! {
         several_lines_are_one_message,
         lines_are_remembered_over_starts,
         colours_are_for_terminals_that_want_them,
+        control_characters_of_a_model_are_shown,
         each_command_does_what_its_help_says,
         a_retry_that_fails_leaves_the_turn_as_it_was,
     }

@@ -195,6 +195,23 @@ pub(crate) fn colours_are_for_terminals_that_want_them() {
     }
 }
 
+/// At a terminal they would clear the screen or set the clipboard.
+pub(crate) fn control_characters_of_a_model_are_shown() {
+    // The bytes of the pictures of an escape and of a bell.
+    let (escape, bell) = ("\u{e2}\u{90}\u{9b}", "\u{e2}\u{90}\u{87}");
+    for streaming in ["--stream", "--no-stream"] {
+        let folder = tempfile::tempdir().unwrap();
+        let answer = Answer::pieces(["one \x1b[2J two \x1b", "]52;c;AAAA\x07 three"]);
+        let server = OpenAiServer::start([answer]).unwrap();
+        let mut terminal = Terminal::start(&server, folder.path(), &[streaming]);
+        terminal.expect("> ");
+        let expected = format!("one {escape}[2J two {escape}]52;c;AAAA{bell} three");
+        terminal.say("Hi", &expected);
+        terminal.say("/history", &expected);
+        terminal.end();
+    }
+}
+
 pub(crate) fn each_command_does_what_its_help_says() {
     let folder = tempfile::tempdir().unwrap();
     let server = OpenAiServer::builder()
