@@ -7,7 +7,6 @@ use std::ptr;
 /// # Examples
 ///
 /// ```
-/// use std::sync::Arc;
 /// use conversant_core::{Meter, Observer};
 ///
 /// let meter = Meter::new();
