@@ -16,7 +16,10 @@ const ICONS = {
   undo: "M9 14L4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3",
 };
 
-/** Returns an element with properties and children. Strings become text. */
+/**
+ * Returns an element with properties and children. Strings become text. Children may be in arrays:
+ * as arguments, the pieces of a long text would be too many.
+ */
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -25,7 +28,9 @@ export function h(tag, properties = {}, ...children) {
     else if (name in element) element[name] = value;
     else element.setAttribute(name, value);
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
+  for (const child of children.flat()) {
+    if (child !== null && child !== undefined) element.append(child);
+  }
   return element;
 }
 

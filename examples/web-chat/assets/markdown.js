@@ -14,12 +14,12 @@ const ITEM = /^( {0,12})([-*+]|\d{1,9}[.)]) +(.*)$/;
 const QUOTE = /^ {0,3}> ?(.*)$/;
 const URL_START = /^https?:\/\/[^\s<>"'`]+/;
 /** Characters that change the direction of what follows. In code they would hide what it does. */
-const DIRECTIONS = /[\u202a-\u202e\u2066-\u2069]/u;
+const DIRECTIONS = /([\u202a-\u202e\u2066-\u2069])/u;
 
 /** Returns the elements of a text. */
 export function markdown(text) {
   const fragment = document.createDocumentFragment();
-  fragment.append(...blocks(text.replace(/\r\n?/g, "\n").split("\n"), 0));
+  for (const block of blocks(text.replace(/\r\n?/g, "\n").split("\n"), 0)) fragment.append(block);
   return fragment;
 }
 
@@ -27,7 +27,7 @@ function blocks(lines, depth) {
   const found = [];
   let paragraph = [];
   const flush = () => {
-    if (paragraph.length) found.push(h("p", { dir: "auto" }, ...inline(paragraph.join("\n"), 0)));
+    if (paragraph.length) found.push(h("p", { dir: "auto" }, inline(paragraph.join("\n"), 0)));
     paragraph = [];
   };
   for (let at = 0; at < lines.length; ) {
@@ -62,17 +62,17 @@ function fence(lines, at) {
 function code(text, language) {
   return h("div", { className: "code" },
     h("div", { className: "code-head" }, h("span", {}, language || "text"), copyButton("Copy the code", () => text)),
-    h("pre", { tabIndex: 0, role: "region", ariaLabel: `Code, ${language || "text"}` }, h("code", { dir: "ltr" }, ...visible(text))));
+    h("pre", { tabIndex: 0, role: "region", ariaLabel: `Code, ${language || "text"}` }, h("code", { dir: "ltr" }, visible(text))));
 }
 
 /** Returns a text in which characters that change the direction are seen. */
 function visible(text) {
-  if (!DIRECTIONS.test(text)) return [text];
-  return Array.from(text, (character) =>
-    DIRECTIONS.test(character)
+  // Between two texts is the character that separates them.
+  return text.split(DIRECTIONS).map((piece, index) =>
+    index % 2
       ? h("span", { className: "direction", title: "A character that changes the direction of text" },
-          `U+${character.codePointAt(0).toString(16).toUpperCase()}`)
-      : character);
+          `U+${piece.codePointAt(0).toString(16).toUpperCase()}`)
+      : piece);
 }
 
 function heading(line, at) {
@@ -80,7 +80,7 @@ function heading(line, at) {
   if (!marks) return null;
   // The page's own headings are above them.
   const tag = `h${Math.min(marks.length + 2, 6)}`;
-  return { element: h(tag, { dir: "auto" }, ...inline(text.replace(/ #+ *$/, ""), 0)), end: at + 1 };
+  return { element: h(tag, { dir: "auto" }, inline(text.replace(/ #+ *$/, ""), 0)), end: at + 1 };
 }
 
 function rule(line, at) {
@@ -100,10 +100,10 @@ function table(lines, at) {
   if (head.length !== marks.length || !marks.every((mark) => /^:?-+:?$/.test(mark))) return null;
   let end = at + 2;
   while (end < lines.length && lines[end].includes("|")) end += 1;
-  const row = (tag, texts) => h("tr", {}, ...head.map((_, index) => h(tag, { dir: "auto" }, ...inline(texts[index] ?? "", 0))));
+  const row = (tag, texts) => h("tr", {}, head.map((_, index) => h(tag, { dir: "auto" }, inline(texts[index] ?? "", 0))));
   const body = lines.slice(at + 2, end).map((line) => row("td", cells(line)));
   const element = h("div", { className: "table", tabIndex: 0, role: "region", ariaLabel: "Table" },
-    h("table", {}, h("thead", {}, row("th", head)), h("tbody", {}, ...body)));
+    h("table", {}, h("thead", {}, row("th", head)), h("tbody", {}, body)));
   return { element, end };
 }
 
@@ -111,7 +111,7 @@ function quote(lines, at, depth) {
   const inner = [];
   let end = at;
   for (let match; end < lines.length && (match = QUOTE.exec(lines[end])); end += 1) inner.push(match[1]);
-  return inner.length ? { element: h("blockquote", {}, ...blocks(inner, depth + 1)), end } : null;
+  return inner.length ? { element: h("blockquote", {}, blocks(inner, depth + 1)), end } : null;
 }
 
 function list(lines, at, depth) {
@@ -133,25 +133,27 @@ function list(lines, at, depth) {
       inner.push(lines[end]);
       end += 1;
     }
-    const deep = Math.min(...inner.slice(1).filter((line) => line.trim()).map((line) => line.search(/\S/)));
+    const depths = inner.slice(1).filter((line) => line.trim()).map((line) => line.search(/\S/));
+    const deep = depths.reduce((least, one) => Math.min(least, one), Infinity);
     const content = inner.map((line, index) => (index && deep !== Infinity ? line.slice(deep) : line));
     items.push(item(content, depth));
     while (!lines[end]?.trim() && ITEM.exec(lines[end + 1] ?? "")?.[1].length === indent) end += 1;
   }
   const start = isOrdered ? Number.parseInt(first[2], 10) : undefined;
-  return { element: h(isOrdered ? "ol" : "ul", { start }, ...items), end };
+  return { element: h(isOrdered ? "ol" : "ul", { start }, items), end };
 }
 
 function item(lines, depth) {
   const inner = blocks(lines, depth + 1);
   // A line of its own needs no paragraph.
   const isPlain = inner[0]?.tagName === "P" && inner.filter((block) => block.tagName === "P").length === 1;
-  return isPlain ? h("li", { dir: "auto" }, ...inner[0].childNodes, ...inner.slice(1)) : h("li", { dir: "auto" }, ...inner);
+  return isPlain ? h("li", { dir: "auto" }, [...inner[0].childNodes], inner.slice(1)) : h("li", { dir: "auto" }, inner);
 }
 
 /** Returns the nodes of a text with emphasis, code and links. */
 function inline(text, depth) {
   const nodes = [];
+  const ends = new Map();
   let plain = "";
   const push = (node) => {
     if (plain) nodes.push(plain);
@@ -159,7 +161,7 @@ function inline(text, depth) {
     nodes.push(node);
   };
   for (let at = 0; at < text.length; ) {
-    const span = depth < MAX_DEPTH ? spanAt(text, at, depth) : null;
+    const span = depth < MAX_DEPTH ? spanAt(text, at, depth, ends) : null;
     if (!span) {
       plain += text[at];
       at += 1;
@@ -175,7 +177,7 @@ function inline(text, depth) {
   return nodes;
 }
 
-function spanAt(text, at, depth) {
+function spanAt(text, at, depth, ends) {
   switch (text[at]) {
     case "\\":
       return /[!-/:-@[-`{-~]/.test(text[at + 1] ?? "") ? { node: text[at + 1], end: at + 2 } : null;
@@ -183,9 +185,9 @@ function spanAt(text, at, depth) {
       return codeSpan(text, at);
     case "*":
     case "_":
-      return emphasis(text, at, 2, "strong", depth) ?? emphasis(text, at, 1, "em", depth);
+      return emphasis(text, at, 2, "strong", depth, ends) ?? emphasis(text, at, 1, "em", depth, ends);
     case "~":
-      return emphasis(text, at, 2, "del", depth);
+      return emphasis(text, at, 2, "del", depth, ends);
     case "[":
       return link(text, at, depth);
     case "h":
@@ -205,27 +207,43 @@ function codeSpan(text, at) {
     while (near[close] === "`") close += 1;
     if (close - found === mark.length) {
       const inner = near.slice(0, found).replace(/^ (.*) $/s, "$1");
-      return { node: h("code", {}, ...visible(inner)), end: open + close };
+      return { node: h("code", {}, visible(inner)), end: open + close };
     }
     from = close;
   }
   return { node: mark, end: open };
 }
 
-function emphasis(text, at, width, tag, depth) {
+const isWord = (character) => /[\p{L}\p{N}_]/u.test(character ?? "");
+
+function emphasis(text, at, width, tag, depth, ends) {
   const mark = text[at].repeat(width);
   const start = at + width;
-  const isWord = (character) => /[\p{L}\p{N}_]/u.test(character ?? "");
   if (!text.startsWith(mark, at) || !text[start] || /\s/.test(text[start])) return null;
   // Names with underscores are not emphasis.
   if (mark[0] === "_" && isWord(text[at - 1])) return null;
-  const near = text.slice(start, start + MAX_SPAN);
-  for (let from = 1, end; (end = near.indexOf(mark, from)) >= 0; from = end + 1) {
-    const isInner = width === 1 && (near[end + 1] === mark[0] || near[end - 1] === mark[0]);
-    if (/\s/.test(near[end - 1]) || isInner || (mark[0] === "_" && isWord(near[end + width]))) continue;
-    return { node: h(tag, {}, ...inline(near.slice(0, end), depth + 1)), end: start + end + width };
+  const end = endAfter(text, start, mark, ends);
+  if (end === undefined || end + width > start + MAX_SPAN) return null;
+  return { node: h(tag, {}, inline(text.slice(start, end), depth + 1)), end: end + width };
+}
+
+/**
+ * Returns the first end of emphasis with a mark after a place. All ends of a text are found at
+ * once, and places are asked for in their order: a search for each mark that has no end takes too long.
+ */
+function endAfter(text, start, mark, ends) {
+  let found = ends.get(mark);
+  if (!found) {
+    found = { places: [], next: 0 };
+    for (let end = text.indexOf(mark, 1); end >= 0; end = text.indexOf(mark, end + 1)) {
+      const isInner = mark.length === 1 && (text[end + 1] === mark || text[end - 1] === mark);
+      if (/\s/.test(text[end - 1]) || isInner || (mark[0] === "_" && isWord(text[end + mark.length]))) continue;
+      found.places.push(end);
+    }
+    ends.set(mark, found);
   }
-  return null;
+  while (found.places[found.next] <= start) found.next += 1;
+  return found.places[found.next];
 }
 
 function link(text, at, depth) {
@@ -253,5 +271,5 @@ function anchor(address, children) {
     return null;
   }
   if (!SCHEMES.includes(url.protocol)) return null;
-  return h("a", { href: url.href, title: url.href, target: "_blank", rel: "noopener noreferrer nofollow" }, ...children);
+  return h("a", { href: url.href, title: url.href, target: "_blank", rel: "noopener noreferrer nofollow" }, children);
 }

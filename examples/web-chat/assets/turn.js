@@ -146,7 +146,7 @@ export class Turn {
     switch (part.kind) {
       case "text":
         element ??= h("div", { className: "text" });
-        element.replaceChildren(markdown(part.text.trim()));
+        element.replaceChildren(elementsOf(part.text.trim()));
         return element;
       case "reasoning":
         element ??= h("details", { className: "reasoning" }, h("summary", {}, "Reasoning"), h("div", { dir: "auto" }));
@@ -197,6 +197,16 @@ export class Turn {
       this.element.classList.remove("live");
       this.answer.querySelector(".thinking")?.remove();
     }
+  }
+}
+
+/** Returns the elements of a text, or the text: a fault in one answer must not hide the others. */
+function elementsOf(text) {
+  try {
+    return markdown(text);
+  } catch (error) {
+    console.error(error);
+    return h("div", { dir: "auto" }, text);
   }
 }
 

@@ -73,6 +73,7 @@ conversant_harness::tests! {
     text {
         hostile_text_is_text,
         markdown_is_shown_as_elements,
+        long_texts_are_shown_like_short_ones,
     }
     weights {
         a_model_on_this_machine_remembers_a_name,

@@ -50,6 +50,28 @@ pub(crate) async fn hostile_text_is_text() -> Tested {
     Ok(())
 }
 
+/// A text whose pieces are too many for the arguments of a function would hide the conversation.
+pub(crate) async fn long_texts_are_shown_like_short_ones() -> Tested {
+    let browser = Browser::start().await?;
+    let chat = Running::start(ScriptedChat::new(["Hi!"])).await;
+    let session = SessionId::new("long").unwrap();
+    let code = "let a = 1;\n".repeat(14_000);
+    for text in
+        ["First.".to_owned(), format!("```rust\n{code}\u{202e}\n```"), "**a ".repeat(10_000)]
+    {
+        let turn = Turn::exchange("Go on.", format!("{text}\n\nThe end."));
+        chat.history.append(&session, &turn, Expect::Any).await.unwrap();
+    }
+    browser.open(&chat.url()).await;
+    browser.shows("#sessions li:last-child", "Go on.").await;
+    browser.click("#sessions li:last-child a").await;
+    browser.shows(".turn:last-child .answer", "The end.").await;
+    assert_eq!(browser.value("document.querySelectorAll('.turn').length").await, 3);
+    assert_eq!(browser.texts(".code .direction").await, ["U+202E"]);
+    browser.end().await;
+    Ok(())
+}
+
 pub(crate) async fn markdown_is_shown_as_elements() -> Tested {
     let browser = Browser::start().await?;
     let text = include_str!("../data/markdown.md");
