@@ -149,6 +149,8 @@ export class Conversation {
       case "failed": {
         const turn = this.#live;
         this.#end();
+        // An answer that can never be stored is only here: it can be read and copied.
+        if (turn?.id === data.id && data.turn) turn.show(data.turn);
         if (turn?.id === data.id) this.#fault(data.error, { id: turn.id, message: turn.text, after: turn.after }, turn);
         return;
       }

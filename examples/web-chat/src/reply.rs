@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use axum::http::StatusCode;
 use conversant_chains::{ChainError, ChainStream, LlmChain};
 use conversant_core::{
-    ChatHistory, Delta, Expect, HistoryError, Point, Range, SessionId, ToolCallDelta, Turn, TurnId,
-    vars,
+    ChatHistory, Delta, Expect, HistoryError, MemoryError, Point, Range, SessionId, ToolCallDelta,
+    Turn, TurnId, vars,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -139,7 +139,8 @@ impl Reply {
     ///
     /// - `done` with the turn that is stored, which may be the part that came before a stop or an
     ///   error;
-    /// - `stopped`, or `failed` with the error, if nothing is stored;
+    /// - `stopped`, or `failed` with the error, if nothing is stored; an answer that can never be
+    ///   stored is in the event, and nowhere else;
     /// - `unsaved` with the turn that could not be stored.
     async fn write(mut self, chain: LlmChain, question: Question) {
         let after = question.after;
@@ -189,9 +190,14 @@ impl Reply {
     }
 
     fn unsaved(&self, turn: Turn, after: Option<Point>, error: Option<ChainError>) {
+        let is_lasting = error.as_ref().is_some_and(is_lasting);
         let error = error.map(line).unwrap_or_default();
         eprintln!("web-chat: {error}");
-        let data = json!({"turn": TurnView::from(&turn), "error": error});
+        let data = json!({"id": turn.id(), "turn": TurnView::from(&turn), "error": error});
+        if is_lasting {
+            // To save it again would fail again, and nothing else could be asked.
+            return self.feed.end("failed", &data, None);
+        }
         self.feed.end("unsaved", &data, Some(Unsaved { turn, after }));
     }
 
@@ -248,6 +254,16 @@ impl Drop for Reply {
 /// Returns the turn that was answered and not saved.
 fn unsaved(error: Option<&ChainError>) -> Option<Turn> {
     Some(error?.not_saved()?.turn.clone())
+}
+
+/// Returns whether no save of a turn can succeed.
+fn is_lasting(error: &ChainError) -> bool {
+    let unsaved = error.not_saved();
+    unsaved.is_some_and(|unsaved| {
+        let is_too_large =
+            matches!(unsaved.source, MemoryError::History(HistoryError::TooLarge { .. }));
+        is_too_large || unsaved.is_id_in_use()
+    })
 }
 
 /// Waits for the request to stop.

@@ -60,6 +60,7 @@ conversant_harness::tests! {
         a_stop_keeps_the_part_that_has_come,
         a_failure_is_reported_and_what_came_before_it_is_kept,
         an_answer_that_cannot_be_saved_is_saved_later,
+        an_answer_that_can_never_be_saved_holds_up_no_other,
         a_question_in_the_place_of_another_is_a_branch,
         a_conversation_is_renamed_found_and_deleted,
         the_end_of_the_service_keeps_what_has_come,

@@ -168,6 +168,26 @@ pub(crate) async fn an_answer_that_cannot_be_saved_is_saved_later() {
     assert_eq!(request(chat.address, save, None).await.status, 204);
 }
 
+/// It is shown once, and the conversation goes on.
+pub(crate) async fn an_answer_that_can_never_be_saved_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteHistory::open(folder.path().join("chat.db")).unwrap();
+    let too_large = || HistoryError::TooLarge { bytes: 20, limit: 16 };
+    let store = FailingHistory::new(store);
+    let store = Arc::new(store.on(HistoryCall::Append, 1, FailureMode::fail(too_large)));
+    let model = ScriptedChat::new(["Too long.", "Short."]);
+    let chat = Running::over(folder, Arc::clone(&store) as _, model, Settings::default()).await;
+    let mut events = Events::open(chat.address, "s", None).await;
+    ask(chat.address, "s", ONE, "Hi").await;
+    let (_, failed) = events.until("failed").await;
+    assert_eq!(failed.data["id"], ONE);
+    assert_eq!(failed.data["turn"]["messages"][0]["text"], "Too long.");
+    assert!(failed.data["error"].as_str().unwrap().contains("20 bytes"), "{failed:?}");
+    assert_eq!(ask(chat.address, "s", TWO, "Next").await, 202);
+    let (_, done) = events.until("done").await;
+    assert_eq!(done.data["turn"]["messages"][0]["text"], "Short.");
+}
+
 pub(crate) async fn a_question_in_the_place_of_another_is_a_branch() {
     let chat = Running::start(ScriptedChat::new(["One.", "Two.", "Other one."])).await;
     let mut events = Events::open(chat.address, "s", None).await;
