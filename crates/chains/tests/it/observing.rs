@@ -277,7 +277,7 @@ async fn an_observer_of_a_chain_and_of_its_steps_receives_each_event_once() {
     let verbose = Arc::new(verbose.without_color());
     let step = |input: &str, output: &'static str, reply: Reply| {
         LlmChain::builder()
-            .prompt(PromptTemplate::from_template(&format!("{{{input}}}")).unwrap())
+            .prompt(PromptTemplate::from_template(format!("{{{input}}}")).unwrap())
             .model(ScriptedChat::new([reply.clone(), reply]))
             .output_key(output)
             .observer(meter.clone())

@@ -342,7 +342,7 @@ async fn a_step_that_is_observed_too_has_one_span() {
     let observer = TracingObserver::new();
     let step = |input: &str, output: &'static str| {
         LlmChain::builder()
-            .prompt(PromptTemplate::from_template(&format!("{{{input}}}")).unwrap())
+            .prompt(PromptTemplate::from_template(format!("{{{input}}}")).unwrap())
             .model(ScriptedChat::new(["Hello!"]))
             .output_key(output)
             .name(output)
