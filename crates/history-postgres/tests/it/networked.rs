@@ -113,7 +113,8 @@ pub(crate) async fn an_exhausted_pool_is_an_error_of_every_operation() -> Tested
         async move { history.append(&taken, &Turn::exchange("a", "b"), Expect::Any).await }
     });
     // Until the append has the connection.
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+    let waits = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND wait_event_type = 'Lock' \
         AND query LIKE '%conversant_write_turn%'";
     while server.number(waits).await == 0 {}
     let note = Note::new("brief", seen);
