@@ -93,12 +93,13 @@ pub trait Chain: Send + Sync {
         1
     }
 
-    /// Returns whether a call of this chain goes on after the tool calls and results that the context
-    /// has ([`RunContext::exchange`]), and runs none of its tools before. By default `false`.
+    /// Returns whether a call of this chain goes on after the tool calls and results that the
+    /// context has ([`RunContext::exchange`]), and runs none of its tools before. By default
+    /// `false`.
     ///
     /// A [`FallbackChain`](crate::FallbackChain) calls no other chain after tools have run, since
-    /// they would run again. An LLM chain goes on so; a router or a fallback does if each chain that
-    /// may be called does.
+    /// they would run again. An LLM chain goes on so; a router or a fallback does if each chain
+    /// that may be called does.
     fn takes_exchange(&self) -> bool {
         false
     }
@@ -306,8 +307,8 @@ impl RunContext {
     }
 
     /// Returns the messages of this turn that the model must see after the prompt: tool calls and
-    /// their results, where a turn is resumed, or where a fallback goes on after the tools of another
-    /// chain. Empty otherwise.
+    /// their results, where a turn is resumed, or where a fallback goes on after the tools of
+    /// another chain. Empty otherwise.
     #[must_use]
     pub const fn exchange(&self) -> &Messages {
         &self.resumed.exchange

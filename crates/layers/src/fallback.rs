@@ -26,9 +26,9 @@ use crate::{
 ///
 /// If the first model is a tool loop that fails after it has run tools, the second model goes on
 /// where it failed: its request has the calls and results of the rounds that have ended
-/// ([`ModelError::exchange`]), so that it need not call these tools again, and no longer forces it to
-/// call one. They are part of its reply ([`Reply::intermediate`]) and of its error. A completion model
-/// does not go on so, and the error is returned.
+/// ([`ModelError::exchange`]), so that it need not call these tools again, and no longer forces it
+/// to call one. They are part of its reply ([`Reply::intermediate`]) and of its error. A completion
+/// model does not go on so, and the error is returned.
 ///
 /// By default, the second model is called unless it would probably fail too, that is, not after:
 ///

@@ -58,8 +58,8 @@ impl FnTool {
     }
 
     /// Creates a tool whose arguments have a type: a struct, or `()` for a tool without arguments.
-    /// Its JSON Schema is derived, with the type's doc comments as descriptions. Arguments of another
-    /// form are an error that the model receives.
+    /// Its JSON Schema is derived, with the type's doc comments as descriptions. Arguments of
+    /// another form are an error that the model receives.
     ///
     /// Arguments are an object: a loop with a tool of another type, such as a number, is not built.
     /// OpenAI also refuses enums and [`Option`]s, unless they are fields of a struct.

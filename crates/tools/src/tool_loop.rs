@@ -23,8 +23,9 @@ use crate::{error::RoundLimit, exchange::Exchange, tool_runner::ToolRunner};
 ///   ([`ModelError::exchange`]), also those of a loop that this one is around. A deadline of a
 ///   chain ends the call from outside, without them. Tools that must not run twice should recognise
 ///   a repeated call themselves.
-/// - A [`ToolChoice`](conversant_core::ToolChoice) that forces a call, in the options of the call or
-///   in the model's own settings ([`ModelDescription::forces_tools`]), holds for the first round.
+/// - A [`ToolChoice`](conversant_core::ToolChoice) that forces a call, in the options of the call
+///   or in the model's own settings ([`ModelDescription::forces_tools`]), holds for the first
+///   round.
 /// - If the model calls a tool that only the options of the call define, the reply with these calls
 ///   is returned, so that the caller can run them.
 /// - [`Reply::intermediate`] has the calls and results, and [`Reply::usage`] the sum of all rounds.

@@ -44,10 +44,10 @@ use crate::{
 ///
 /// By any rule, tools do not run again: if a tool loop has run tools before its chain failed, the
 /// next chain goes on after their calls and results ([`RunContext::exchange`]), which are part of
-/// its turn. It is not called if it does not go on so ([`Chain::takes_exchange`]), as a sequence does
-/// not, or if the tools are those of a step that failed; the error, which has the calls and results,
-/// is then returned. The tools of steps that have succeeded before another step failed are not known
-/// here: let them be the last step's, or put the fallback into the step.
+/// its turn. It is not called if it does not go on so ([`Chain::takes_exchange`]), as a sequence
+/// does not, or if the tools are those of a step that failed; the error, which has the calls and
+/// results, is then returned. The tools of steps that have succeeded before another step failed are
+/// not known here: let them be the last step's, or put the fallback into the step.
 ///
 /// # Examples
 ///
@@ -193,8 +193,8 @@ impl FallbackSteps {
         chains.filter(move |(index, _)| resumed.is_none_or(|step| step == *index))
     }
 
-    /// Keeps the error of a chain if the next one is to be called, and otherwise returns it with the
-    /// others.
+    /// Keeps the error of a chain if the next one is to be called, and otherwise returns it with
+    /// the others.
     fn keep(
         &self,
         failed: &mut FailedAttempts,

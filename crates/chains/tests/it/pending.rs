@@ -166,8 +166,8 @@ async fn a_resumed_stream_that_is_stopped_keeps_the_calls_before_it() {
     "#);
 }
 
-/// A call that cannot be read is a call: it is not the answer that a parser takes, and it is not sent
-/// back without a result.
+/// A call that cannot be read is a call: it is not the answer that a parser takes, and it is not
+/// sent back without a result.
 #[tokio::test]
 async fn invalid_calls_are_not_parsed() {
     let cut: InvalidToolCall =

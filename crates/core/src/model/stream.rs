@@ -94,8 +94,8 @@ impl BranchDelta {
     }
 }
 
-/// A piece of a tool call. The first piece of a call has its name and id, if the server sends an id;
-/// the others have more of its arguments, or of its name.
+/// A piece of a tool call. The first piece of a call has its name and id, if the server sends an
+/// id; the others have more of its arguments, or of its name.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ToolCallDelta {
@@ -173,7 +173,8 @@ impl ToolResultDelta {
     /// let answer = Message::ai("").with_tool_calls([call]);
     /// let exchange = Messages::from(vec![answer.clone(), Message::tool("12:00", "call_1")]);
     /// let results: Vec<_> = ToolResultDelta::of(&exchange).collect();
-    /// assert_eq!(results, [ToolResultDelta::new(Message::tool("12:00", "call_1")).with_answer(answer)]);
+    /// let expected = ToolResultDelta::new(Message::tool("12:00", "call_1")).with_answer(answer);
+    /// assert_eq!(results, [expected]);
     /// ```
     pub fn of(exchange: &Messages) -> impl Iterator<Item = Self> {
         let mut answer = None;

@@ -199,7 +199,8 @@ fn per_token(per_million: f64) -> u64 {
 /// The prices of several models, by name.
 ///
 /// A name also matches the model's dated snapshots: `gpt-6-luna` matches `gpt-6-luna-2026-05-01`
-/// but not `gpt-6-luna-mini`. Of several names, the longest counts. [`Prices`] alone convert into a list for all models.
+/// but not `gpt-6-luna-mini`. Of several names, the longest counts. [`Prices`] alone convert into a
+/// list for all models.
 ///
 /// # Examples
 ///

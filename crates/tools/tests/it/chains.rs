@@ -263,8 +263,8 @@ impl ChatModel for InPieces {
     }
 }
 
-/// What a loop has sent to its model is kept, whatever the pieces of its calls were: with the fields
-/// that only the whole answer has.
+/// What a loop has sent to its model is kept, whatever the pieces of its calls were: with the
+/// fields that only the whole answer has.
 #[tokio::test]
 async fn a_stream_that_is_stopped_keeps_the_rounds_as_the_loop_has_sent_them() {
     let piece = |id: Option<&str>, name: Option<&str>, arguments: &str| {
@@ -333,9 +333,8 @@ async fn a_stream_that_is_stopped_keeps_the_rounds_as_the_loop_has_sent_them() {
         } else {
             chain.memory(memory).build().unwrap().stream(inputs).await.unwrap()
         };
-        while !matches!(stream.next().await.unwrap().unwrap(), Delta::Text(text) if text == "Part of")
-        {
-        }
+        let is_answer = |piece: &Delta| matches!(piece, Delta::Text(text) if text == "Part of");
+        while !is_answer(&stream.next().await.unwrap().unwrap()) {}
         stream.save_partial().await.unwrap();
         let mut expected = requests.requests()[1].messages.clone();
         expected.push(Message::ai("Part of"));

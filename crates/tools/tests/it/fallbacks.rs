@@ -7,8 +7,8 @@ use std::sync::{
 
 use conversant_chains::{ChainError, FallbackChain, LlmChain, LlmChainBuilder, SequentialChain};
 use conversant_core::{
-    CallOptions, ChatHistory, ChatModel, ChatRequest, LanguageModel, Message, ModelError, Range,
-    Reply, SessionId, ToolChoice, async_trait, vars,
+    CallOptions, ChatHistory, ChatModel, ChatRequest, LanguageModel, Message, ModelDescription,
+    ModelError, Range, Reply, SessionId, ToolChoice, async_trait, vars,
 };
 use conversant_layers::Fallback;
 use conversant_memory::{BufferMemory, InMemoryHistory};
@@ -178,5 +178,50 @@ async fn a_chain_that_cannot_go_on_is_not_called() {
         };
         let ChainError::Model(error) = error else { panic!("{error}") };
         assert_eq!((error.exchange().unwrap().len(), mails.sent()), (2, 1));
+    }
+}
+
+/// A model whose own settings force a call.
+struct Forced(ScriptedChat);
+
+#[async_trait]
+impl ChatModel for Forced {
+    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        self.0.generate(request).await
+    }
+
+    fn describe(&self) -> ModelDescription {
+        ModelDescription::new().with_forces_tools(true)
+    }
+}
+
+/// A choice of the call's options wins over the model's.
+#[tokio::test]
+async fn a_call_that_the_model_forces_is_forced_once() {
+    let table = [
+        (None, Some(ToolChoice::Auto)),
+        (Some(ToolChoice::Auto), Some(ToolChoice::Auto)),
+        (Some(ToolChoice::None), Some(ToolChoice::None)),
+        (Some(ToolChoice::Required), Some(ToolChoice::Auto)),
+    ];
+    for (choice, expected) in table {
+        let script = || {
+            let first = calling(&[("double", json!({"x": 1}), "a")]);
+            ScriptedChat::new([first, saying("2")])
+        };
+        let model = script();
+        let forced = Fallback::new(
+            ScriptedChat::new([ModelError::custom("no", true, None)]),
+            Forced(model.clone()),
+        );
+        let tools = crate::support::tools()
+            .into_iter()
+            .fold(ToolLoop::builder(forced), conversant_tools::ToolLoopBuilder::tool);
+        let mut request = ChatRequest::new(Message::human("q"));
+        request.options.tool_choice.clone_from(&choice);
+        tools.build().unwrap().generate(&request).await.unwrap();
+        let choices: Vec<_> =
+            model.requests().into_iter().map(|request| request.options.tool_choice).collect();
+        assert_eq!(choices, [choice, expected]);
     }
 }

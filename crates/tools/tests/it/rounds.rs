@@ -10,10 +10,8 @@ use std::{
 
 use conversant_core::{
     ApiError, CallOptions, ChatModel, ChatRequest, Content, InvalidToolCall, Message, Messages,
-    ModelDescription, ModelError, Part, Reply, StatusKind, TimeoutPhase, ToolCall, ToolChoice,
-    ToolError,
+    ModelError, Part, Reply, StatusKind, TimeoutPhase, ToolCall, ToolChoice, ToolError,
 };
-use conversant_layers::Fallback;
 use conversant_testkit::{ScriptedChat, ScriptedReply};
 use conversant_tools::{Approval, ApproveCalls, FnTool, RoundLimit, ToolLoop, ToolLoopBuilder};
 use futures_util::future::BoxFuture;
@@ -266,49 +264,6 @@ async fn a_forced_call_is_forced_once() {
     let choices: Vec<_> =
         model.requests().into_iter().map(|request| request.options.tool_choice).collect();
     assert_eq!(choices, [Some(ToolChoice::Required), Some(ToolChoice::Auto)]);
-}
-
-/// A model whose own settings force a call.
-struct Forced(ScriptedChat);
-
-#[conversant_core::async_trait]
-impl ChatModel for Forced {
-    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
-        self.0.generate(request).await
-    }
-
-    fn describe(&self) -> ModelDescription {
-        ModelDescription::new().with_forces_tools(true)
-    }
-}
-
-/// A choice of the call's options wins over the model's.
-#[tokio::test]
-async fn a_call_that_the_model_forces_is_forced_once() {
-    let table = [
-        (None, Some(ToolChoice::Auto)),
-        (Some(ToolChoice::Auto), Some(ToolChoice::Auto)),
-        (Some(ToolChoice::None), Some(ToolChoice::None)),
-        (Some(ToolChoice::Required), Some(ToolChoice::Auto)),
-    ];
-    for (choice, expected) in table {
-        let script = || {
-            let first = calling(&[("double", json!({"x": 1}), "a")]);
-            ScriptedChat::new([first, saying("2")])
-        };
-        let model = script();
-        let forced = Fallback::new(
-            ScriptedChat::new([ModelError::custom("no", true, None)]),
-            Forced(model.clone()),
-        );
-        let tools = tools().into_iter().fold(ToolLoop::builder(forced), ToolLoopBuilder::tool);
-        let mut request = question();
-        request.options.tool_choice.clone_from(&choice);
-        tools.build().unwrap().generate(&request).await.unwrap();
-        let choices: Vec<_> =
-            model.requests().into_iter().map(|request| request.options.tool_choice).collect();
-        assert_eq!(choices, [choice, expected]);
-    }
 }
 
 /// A reviewer that panics.
