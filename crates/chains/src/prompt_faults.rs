@@ -1,4 +1,4 @@
-//! The faults of a prompt that a chain tells when it is built.
+//! The faults of a prompt that are known when a chain is built.
 
 use conversant_core::{Memory, Prompt, PromptFault, Slot, SlotKind};
 

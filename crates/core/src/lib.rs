@@ -1,10 +1,9 @@
 //! The shared language of conversant: messages, variables and the traits that prompts, models,
 //! memories and histories implement.
 //!
-//! Depend on this crate alone to **write** a model, a memory, a history or a prompt; the other
-//! crates of the workspace are written on it in the same way. To **use** them, depend on
-//! `conversant-chains` and the crates of your choice. This crate does no I/O, spawns no tasks, does
-//! not sleep, and knows no provider, transport or runtime.
+//! Depend on this crate alone to **write** a model, a memory, a history or a prompt, as the other
+//! crates do. To **use** them, depend on `conversant-chains` and the crates of your choice. This
+//! crate does no I/O, spawns no tasks, does not sleep, and knows no provider, transport or runtime.
 //!
 //! | to write a … | implement | and return |
 //! |---|---|---|
@@ -54,7 +53,6 @@ mod output_parser;
 mod own_format;
 mod panic_payload;
 mod prompt;
-mod prompt_fault;
 mod prompt_value;
 #[doc(hidden)]
 pub mod python;
@@ -84,15 +82,13 @@ mod version;
 mod withheld;
 mod written_reasoning;
 #[cfg(feature = "yaml")]
-mod yaml;
+pub mod yaml;
 
 #[doc(hidden)]
 pub use self::{fnv1a::fnv1a, panic_payload::drop_payload};
 pub use async_trait::async_trait;
 pub use futures_core::Stream;
 
-#[cfg(feature = "yaml")]
-pub use self::yaml::from_yaml;
 pub use self::{
     box_error::BoxError,
     content::{Content, Part, PartKind},
@@ -120,8 +116,7 @@ pub use self::{
     },
     output_parser::{OutputParser, ParseError},
     own_format::OwnFormat,
-    prompt::{MissingVariable, Prompt, PromptError, Slot, SlotKind, prompt_inputs},
-    prompt_fault::PromptFault,
+    prompt::{MissingVariable, Prompt, PromptError, PromptFault, Slot, SlotKind, prompt_inputs},
     prompt_value::PromptValue,
     reasoning::reasoning_in,
     report::Report,

@@ -1,10 +1,13 @@
 //! The prompt trait, with its slots and errors.
 
+mod fault;
+
 use std::{borrow::Cow, fmt};
 
+pub use self::fault::PromptFault;
 use crate::{
-    box_error::BoxError, nearest::nearest, prompt_fault::PromptFault, prompt_value::PromptValue,
-    value::ValueKind, variables::Variables,
+    box_error::BoxError, nearest::nearest, prompt_value::PromptValue, value::ValueKind,
+    variables::Variables,
 };
 
 /// A template that formats variables into a [`PromptValue`].
@@ -61,8 +64,8 @@ pub trait Prompt: Send + Sync {
 
     /// Returns the faults that are known before any call: those for which each call that leaves the
     /// prompt's own values as they are would fail, and names that were probably misspelt. A chain
-    /// asks when it is built. `given` are variables whose values always have the kind of their slot,
-    /// such as messages of a memory. None by default.
+    /// asks when it is built. `given` are variables whose values always have the kind of their
+    /// slot, such as messages of a memory. None by default.
     fn faults(&self, given: &[Slot]) -> Vec<PromptFault> {
         let _ = given;
         Vec::new()

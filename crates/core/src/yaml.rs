@@ -8,7 +8,7 @@ use granit_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Value as Json};
 
 use self::scalar::NoNumber;
-use crate::BoxError;
+use crate::box_error::BoxError;
 
 /// The most that aliases expand to. A short text can repeat a part of it a million times.
 const MAX_ALIASED: usize = 20_000;
@@ -27,8 +27,8 @@ const MAX_DEPTH: usize = 64;
 /// mapping with a key `<<`, the keys that it lacks are taken from there.
 ///
 /// # Errors
-/// The fault, with its place. Beside a text that is not YAML, or has several documents, these are
-/// faults:
+/// The fault, with its place. As well as a text that is not YAML, or has several documents, these
+/// are faults:
 /// - a key that is a list or a mapping, or is there twice;
 /// - a number that JSON does not have, such as `.inf`;
 /// - more than 64 lists and mappings inside each other;
@@ -38,7 +38,7 @@ const MAX_DEPTH: usize = 64;
 /// # Examples
 ///
 /// ```
-/// let value = conversant_core::from_yaml("- n\n- 1e3\n- 12\n- yes\n- true")?;
+/// let value = conversant_core::yaml::from_yaml("- n\n- 1e3\n- 12\n- yes\n- true")?;
 /// assert_eq!(value, serde_json::json!(["n", "1e3", 12, "yes", true]));
 /// # Ok::<(), conversant_core::BoxError>(())
 /// ```
@@ -100,7 +100,7 @@ struct Reader {
     document: Option<Node>,
 }
 
-/// What is wrong. It must not show the text, which may be an answer.
+/// The text of an error. It must not show the YAML, which may be an answer.
 #[derive(Clone, Copy)]
 struct Fault(&'static str);
 

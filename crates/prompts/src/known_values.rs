@@ -1,4 +1,4 @@
-//! What is known of a prompt's values before a call: its partial variables, and the kinds of
+//! Knowledge of a prompt's values before a call: its partial variables, and the kinds of
 //! variables that have one kind in every call.
 
 use conversant_core::{PromptFault, Slot, SlotKind, Value};
@@ -6,7 +6,7 @@ use conversant_template::{Argument, Piece, Template};
 
 use crate::{partials::Partials, slot_set::SlotSet, value_to_argument::argument};
 
-/// What is known of the values of a prompt, or of a part of it.
+/// Knowledge of the values of a prompt, or of a part of it.
 pub(crate) struct KnownValues<'a> {
     slots: &'a SlotSet,
     given: &'a [Slot],
@@ -14,7 +14,7 @@ pub(crate) struct KnownValues<'a> {
     outer: Option<&'a Self>,
 }
 
-/// What is known of one value.
+/// Knowledge of one value.
 pub(crate) enum Known<'a> {
     Value(&'a Value),
     Kind(SlotKind),
@@ -53,7 +53,7 @@ impl<'a> KnownValues<'a> {
             let known = if field.is_plain() { None } else { self.get(field.name()) };
             let value = match known {
                 Some(Known::Value(value)) => argument(value),
-                // Messages are formatted as text. Whether a text fits depends on no character of it.
+                // Messages are formatted as text. Any text fits, or none does.
                 Some(Known::Kind(_)) => Argument::from(""),
                 None => continue,
             };

@@ -29,14 +29,14 @@ impl LoadedPrompt {
         Self::from_value(serde_json::from_str(text).map_err(LoadError::Json)?)
     }
 
-    /// Reads a prompt from YAML, as [`from_yaml`](conversant_core::from_yaml) reads it.
+    /// Reads a prompt from YAML, as [`from_yaml`](conversant_core::yaml::from_yaml) reads it.
     ///
     /// # Errors
     ///
     /// [`LoadError`], if the text is not YAML, or not a known prompt.
     #[cfg(feature = "load")]
     pub fn from_yaml(text: &str) -> Result<Self, LoadError> {
-        Self::from_value(conversant_core::from_yaml(text).map_err(LoadError::Yaml)?)
+        Self::from_value(conversant_core::yaml::from_yaml(text).map_err(LoadError::Yaml)?)
     }
 
     /// Reads a prompt from a JSON value.

@@ -7,8 +7,8 @@
 //! | `GET /sessions/{id}` | the last messages of the session, its usage and its cost |
 //! | `GET /metrics` | calls, failures, tokens and cost since the start, for Prometheus |
 //!
-//! `turn` is a UUID that the client makes. A request that is repeated with it gets the answer of the
-//! first one, and no model is paid twice. Without it, each request is a new turn.
+//! `turn` is a UUID that the client makes. A request that is repeated with it gets the answer of
+//! the first one, and no model is paid twice. Without it, each request is a new turn.
 
 #![allow(clippy::print_stderr, clippy::result_large_err, reason = "a program's log and responses")]
 

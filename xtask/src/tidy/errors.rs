@@ -7,9 +7,13 @@ const ATTRIBUTE: &str = concat!("#[", "error(");
 /// The words that the text of an error begins with.
 const BEGINNINGS: &[&str] = &["cannot ", "invalid ", "missing ", "unknown "];
 
-/// Files whose errors are the reasons in the text of another error: the list of a chain's wiring
-/// faults, and the faults of a file that a history cannot use.
-const REASONS: &[&str] = &["crates/chains/src/wiring.rs", "crates/history/src/sqlite_files.rs"];
+/// Files whose errors are the reasons in the text of another error: the lists of a chain's wiring
+/// faults and of a prompt's, and the faults of a file that a history cannot use.
+const REASONS: &[&str] = &[
+    "crates/chains/src/wiring.rs",
+    "crates/core/src/prompt/fault.rs",
+    "crates/history/src/sqlite_files.rs",
+];
 
 pub(crate) fn check(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();

@@ -1,10 +1,10 @@
-//! What the tools of a failed call have done.
+//! The work that the tools of a failed call have done.
 
 use conversant_core::{Messages, ModelError};
 
 use crate::error::ChainError;
 
-/// What the tools of a failed call have done, as far as its error says it.
+/// The work that the tools of a failed call have done, as far as its error says it.
 pub(super) enum ToolsRun {
     /// Calls and results, none if no tool has run. A model that has them after its prompt goes on.
     Exchange(Messages),

@@ -221,7 +221,7 @@ impl FallbackSteps {
 #[derive(Default)]
 struct FailedAttempts {
     errors: Vec<ChainError>,
-    /// What their tools have done.
+    /// The work that their tools have done.
     exchange: Messages,
 }
 

@@ -1,14 +1,14 @@
 //! YAML in an answer: in a fenced block, or bare.
 
-use conversant_core::{OutputParser, ParseError, Value, from_yaml, without_reasoning};
+use conversant_core::{OutputParser, ParseError, Value, without_reasoning, yaml::from_yaml};
 
 use super::characters::is_space;
 
 /// Reads a YAML mapping or list in an answer: the first fenced block, or else the answer itself,
 /// without [reasoning](crate::without_reasoning) at its start.
 ///
-/// It is read by [`from_yaml`], so that `yes` is a text, and aliases that expand to more than 20,000
-/// parts are refused.
+/// It is read by [`from_yaml`], so that `yes` is a text, and aliases that expand to more than
+/// 20,000 parts are refused.
 ///
 /// LangChain 0.1.20 `langchain/output_parsers/yaml.py::YamlOutputParser.parse`; for an answer of a
 /// type, as there, see [`TypedParser`](crate::TypedParser).

@@ -1,4 +1,4 @@
-//! What a plain scalar is: a text, a number, a boolean or nothing.
+//! The value of a plain scalar: a text, a number, a boolean or nothing.
 
 use serde_json::{Number, Value as Json};
 

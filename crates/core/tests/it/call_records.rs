@@ -176,7 +176,7 @@ fn a_price_list_knows_models_and_their_snapshots() {
     for (name, expected) in table {
         assert_eq!(list.of(name), expected, "{name:?}");
     }
-    // The order of the names does not count, and a version is no date.
+    // The order of the names does not count, and a version is not a date.
     let names = [("opus-4", large), ("opus-4-5", small)];
     for names in [names, [names[1], names[0]]] {
         let list = names

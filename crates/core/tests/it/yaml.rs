@@ -1,6 +1,6 @@
 //! Plain scalars of YAML. What PyYAML 6.0 makes of each is noted where it differs.
 
-use conversant_core::from_yaml;
+use conversant_core::yaml::from_yaml;
 use serde_json::{Value as Json, json};
 
 /// Scalars with what they are read as.

@@ -108,7 +108,7 @@ impl LeadingSystem {
             return Ok(known.messages.clone());
         }
         let note = self.note.read(session).await?;
-        // A note that covers nothing is on every branch, whatever it begins with.
+        // A note that covers nothing is on every branch, also on those that begin otherwise.
         let is_current =
             |note: &Note| note.covers.epoch == version.epoch && note.covers.messages > 0;
         let current = note.filter(is_current);

@@ -7,7 +7,7 @@ use conversant_core::{HistoryError, Note, Value, Version};
 use super::stored_session::StoredSession;
 use crate::sync::lock;
 
-/// What a note covers: the conversation up to a version.
+/// The part of a conversation that a note covers: all up to a version.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Covered {
     pub(crate) end: Version,
@@ -22,7 +22,7 @@ impl Covered {
         Self { end, read: None }
     }
 
-    /// What was covered before a slice, and the first of its messages.
+    /// The messages before a slice, and the first of the slice.
     #[cfg(any(feature = "entities", feature = "summaries"))]
     pub(crate) fn up_to(uncovered: &conversant_core::Slice, messages: usize) -> Self {
         let read = uncovered.version;

@@ -228,8 +228,9 @@ impl Attempts {
         Ok(true)
     }
 
-    /// Notes that the model's limit has cut off the answer to an attempt with some of `count` turns.
-    /// Returns whether its beginning is to be kept: it was cut off twice, and older turns wait.
+    /// Notes that the model's limit has cut off the answer to an attempt with some of `count`
+    /// turns. Returns whether its beginning is to be kept: it was cut off twice, and older turns
+    /// wait.
     ///
     /// # Errors
     /// The error, if only the newest turn waits: the next turn tries again.

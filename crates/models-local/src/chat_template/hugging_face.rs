@@ -1,4 +1,4 @@
-//! What Hugging Face adds to Jinja2 for chat templates: `tojson`, `strftime_now` and
+//! The additions of Hugging Face to Jinja2 for chat templates: `tojson`, `strftime_now` and
 //! `{% generation %}` (transformers 4.57 `utils/chat_template_utils.py::_compile_jinja_template`).
 
 #![expect(clippy::needless_pass_by_value, reason = "minijinja hands functions their arguments so")]
@@ -98,9 +98,9 @@ fn margin(indent: &Value) -> Result<String, Error> {
 struct Json {
     out: String,
     indent: Option<String>,
-    /// What is between items.
+    /// The text between items.
     item: String,
-    /// What is after a key.
+    /// The text after a key.
     key: String,
     is_ascii: bool,
     is_sorted: bool,

@@ -7,9 +7,10 @@ use crate::gate::Gate;
 
 /// The server's answer to one request.
 ///
-/// [`ServerAnswer::text`], [`ServerAnswer::pieces`] and [`ServerAnswer::tool_call`] are the model's output, which the
-/// server wraps into the form of the request. [`ServerAnswer::json`], [`ServerAnswer::status`] and
-/// [`ServerAnswer::chunks`] are sent as they are. A string converts into a text answer.
+/// [`ServerAnswer::text`], [`ServerAnswer::pieces`] and [`ServerAnswer::tool_call`] are the model's
+/// output, which the server wraps into the form of the request. [`ServerAnswer::json`],
+/// [`ServerAnswer::status`] and [`ServerAnswer::chunks`] are sent as they are. A string converts
+/// into a text answer.
 ///
 /// # Examples
 ///

@@ -96,7 +96,7 @@ fn a_conversation_is_recorded_and_replayed() {
     }
 }
 
-/// The record of an earlier call, which has its times, is no part of what identifies a request.
+/// The record of an earlier call, which has its times, does not identify a request.
 #[test]
 fn a_conversation_with_records_of_its_calls_is_replayed() {
     let folder = Folder::new("call_records");

@@ -263,7 +263,7 @@ impl ChatModel for InPieces {
     }
 }
 
-/// What a loop has sent to its model is kept, whatever the pieces of its calls were: with the
+/// The messages that a loop has sent to its model are kept, for any pieces of its calls, with the
 /// fields that only the whole answer has.
 #[tokio::test]
 async fn a_stream_that_is_stopped_keeps_the_rounds_as_the_loop_has_sent_them() {

@@ -152,7 +152,7 @@ async fn the_next_chain_goes_on_where_the_first_failed() {
     }
 }
 
-/// No chain is called that would run the tools again, whatever the rule says.
+/// No chain is called that would run the tools again, with any rule.
 #[tokio::test]
 async fn a_chain_that_cannot_go_on_is_not_called() {
     let never = || ScriptedChat::new::<&str>([]);

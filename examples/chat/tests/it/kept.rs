@@ -1,6 +1,6 @@
 //! `--db` and `--session`: conversations that go on in the next run.
 
-use conversant_testkit::{Answer, OpenAiServer};
+use conversant_testkit::{OpenAiServer, ServerAnswer};
 
 use crate::run::{Ran, run, type_in};
 
@@ -56,7 +56,7 @@ pub(crate) fn an_answer_that_cannot_be_saved_is_printed() {
     // More than the store takes for a message.
     let pieces = vec!["x".repeat(1 << 20); 17];
     let text = pieces.concat();
-    let server = OpenAiServer::builder().reply(Answer::pieces(pieces)).repeat_last();
+    let server = OpenAiServer::builder().reply(ServerAnswer::pieces(pieces)).repeat_last();
     let server = server.start().unwrap();
     let base_url = server.base_url();
     let base = ["--base-url", &base_url, "--model", "m", "--db", file.to_str().unwrap()];

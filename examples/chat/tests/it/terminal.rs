@@ -201,7 +201,7 @@ pub(crate) fn control_characters_of_a_model_are_shown() {
     let (escape, bell) = ("\u{e2}\u{90}\u{9b}", "\u{e2}\u{90}\u{87}");
     for streaming in ["--stream", "--no-stream"] {
         let folder = tempfile::tempdir().unwrap();
-        let answer = Answer::pieces(["one \x1b[2J two \x1b", "]52;c;AAAA\x07 three"]);
+        let answer = ServerAnswer::pieces(["one \x1b[2J two \x1b", "]52;c;AAAA\x07 three"]);
         let server = OpenAiServer::start([answer]).unwrap();
         let mut terminal = Terminal::start(&server, folder.path(), &[streaming]);
         terminal.expect("> ");

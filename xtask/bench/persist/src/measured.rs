@@ -71,7 +71,7 @@ pub(crate) struct Measured {
     floor: Vec<f64>,
     /// Whether the value of a side is the median of its samples, and not their mean.
     is_median: bool,
-    /// Whose work the first side is.
+    /// The system of the first side.
     system: &'static str,
 }
 

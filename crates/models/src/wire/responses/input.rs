@@ -185,7 +185,7 @@ fn call_output(message: &Message, calls: &OpenCalls) -> Json {
             "approve": false,
             "reason": text(),
         }),
-        // A screenshot, which is the output of a `computer_call`, is no text.
+        // A screenshot, which is the output of a `computer_call`, is not text.
         _ => json!({
             "type": "function_call_output",
             "call_id": id,
