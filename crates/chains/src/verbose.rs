@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use conversant_core::{CallInfo, Event, Observer, ObserverId};
+use conversant_core::{CallInfo, Event, Observer, ObserverIdentity};
 
 use crate::python_repr::python_dict;
 
@@ -120,7 +120,7 @@ impl Observer for Verbose {
     fn on_nested_event(&self, _: &CallInfo, _: &Event<'_>) {}
 
     /// Returns `None`, so that a chain inside another one writes its own transcript.
-    fn identity(&self) -> Option<ObserverId> {
+    fn identity(&self) -> Option<ObserverIdentity> {
         None
     }
 }

@@ -427,7 +427,8 @@ pub trait ChatHistory: Send + Sync {
     /// - [`HistoryError::EmptyFilter`] if the filter has no conditions.
     /// - [`HistoryError::Unsupported`] if it has a text and the store has no search.
     /// - [`HistoryError::InvalidText`] if the text has more than [`SessionFilter::MAX_WORDS`]
-    ///   different words, or a word that the store does not look up, without letters and digits.
+    ///   different words, or a word with symbols at its ends, such as `C++`, which the store does
+    ///   not look up.
     async fn delete_sessions(
         &self,
         filter: &SessionFilter,

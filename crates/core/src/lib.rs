@@ -110,7 +110,7 @@ pub use self::{
     nearest::nearest,
     observer::{
         CallId, CallInfo, CallRecord, CallResult, Cost, CostError, Event, EventEmitter, Meter,
-        ModelDescription, ModelRequest, Observer, ObserverId, PriceList, Prices, Progress,
+        ModelDescription, ModelRequest, Observer, ObserverIdentity, PriceList, Prices, Progress,
         RequestPurpose, Timings, Totals, observe_chat, observe_chat_stream, observe_completion,
         observe_completion_stream,
     },

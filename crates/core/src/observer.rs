@@ -9,7 +9,7 @@ mod meter;
 mod model_call;
 mod model_description;
 mod notify;
-mod observer_id;
+mod observer_identity;
 mod purpose;
 mod stopwatch;
 mod stored_record;
@@ -26,7 +26,7 @@ pub use self::{
         observe_chat, observe_chat_stream, observe_completion, observe_completion_stream,
     },
     model_description::ModelDescription,
-    observer_id::ObserverId,
+    observer_identity::ObserverIdentity,
     purpose::RequestPurpose,
     totals::Totals,
 };

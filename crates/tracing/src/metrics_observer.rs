@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use conversant_core::{
-    CallInfo, CallResult, Event, ModelDescription, ModelError, Observer, ObserverId, Reply,
+    CallInfo, CallResult, Event, ModelDescription, ModelError, Observer, ObserverIdentity, Reply,
     RequestPurpose,
 };
 use metrics::{Label, SharedString, Unit, counter, describe_histogram, histogram};
@@ -129,8 +129,8 @@ impl Observer for MetricsObserver {
     }
 
     /// Returns the same for all observers, since they have the same recorder.
-    fn identity(&self) -> Option<ObserverId> {
-        ObserverId::of(&RECORDER)
+    fn identity(&self) -> Option<ObserverIdentity> {
+        ObserverIdentity::of(&RECORDER)
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use conversant_core::{
     CallId, CallInfo, CallRecord, CallResult, Event, ModelDescription, ModelError, ModelRequest,
-    Observer, ObserverId, Reply, Report, RequestPurpose, ResponseFormat, ToolCall,
+    Observer, ObserverIdentity, Reply, Report, RequestPurpose, ResponseFormat, ToolCall,
 };
 use serde_json::Value as Json;
 use tracing::{Span, field::Empty, info_span, warn};
@@ -303,8 +303,8 @@ impl Observer for TracingObserver {
         }
     }
 
-    fn identity(&self) -> Option<ObserverId> {
-        ObserverId::of(&*self.calls)
+    fn identity(&self) -> Option<ObserverIdentity> {
+        ObserverIdentity::of(&*self.calls)
     }
 }
 

@@ -150,7 +150,7 @@ pub enum TextFault {
         /// The greatest number of them.
         max: usize,
     },
-    /// It has a word without letters and digits, which the search passes over.
+    /// It has a word that begins or ends with a symbol, which the search passes over.
     Symbols,
 }
 
@@ -164,7 +164,8 @@ impl fmt::Display for TextFault {
                 write!(f, "it has more than {max} different words; use fewer")
             }
             Self::Symbols => f.write_str(
-                "it has a word without letters and digits, which is not looked up; remove it",
+                "it has a word that begins or ends with a symbol, which is not looked up; leave out \
+                 the symbol, or the word",
             ),
             Self::Control { offset } => {
                 write!(f, "it has a control character at byte {offset}; remove it")

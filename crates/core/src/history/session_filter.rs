@@ -153,13 +153,28 @@ impl SessionFilter {
         Ok(words)
     }
 
-    /// Checks that each word has a letter or a digit, for the deletions of a store whose search
-    /// passes over other words: without them, sessions would be deleted that are not meant.
+    /// Checks that each word has a letter or a digit and neither begins nor ends with a symbol, for
+    /// the deletions of a store whose search passes over symbols: for `C++`, sessions with `C` and
+    /// with words that begin so would be deleted.
     ///
     /// # Errors
     /// [`HistoryError::InvalidText`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::SessionFilter;
+    ///
+    /// assert!(SessionFilter::new().with_text("e-mail café").check_letters().is_ok());
+    /// assert!(SessionFilter::new().with_text("C++").check_letters().is_err());
+    /// ```
     pub fn check_letters(&self) -> Result<(), HistoryError> {
-        if self.words().all(|word| word.contains(char::is_alphanumeric)) {
+        let is_found_as_it_is = |word: &str| {
+            word.contains(char::is_alphanumeric)
+                && !word.starts_with(is_symbol)
+                && !word.ends_with(is_symbol)
+        };
+        if self.words().all(is_found_as_it_is) {
             return Ok(());
         }
         Err(HistoryError::InvalidText { what: "text to search for", fault: TextFault::Symbols })
@@ -331,3 +346,16 @@ pub enum SessionCursorError {
 }
 
 crate::debug_as_report!(SessionCursorError);
+
+/// Returns whether a character is punctuation or a symbol, as far as blocks of Unicode show it.
+/// Marks, with which words of many languages end, are not.
+fn is_symbol(character: char) -> bool {
+    character.is_ascii_punctuation()
+        || !character.is_alphanumeric()
+            && matches!(
+                character,
+                '\u{a1}'..='\u{a9}' | '\u{ab}'..='\u{b4}' | '\u{b6}'..='\u{b9}' | '\u{bb}'..='\u{bf}'
+                    | '×' | '÷' | '\u{2000}'..='\u{2bff}' | '\u{3000}'..='\u{303f}'
+                    | '\u{fe30}'..='\u{fe6f}' | '\u{1f000}'..='\u{1faff}'
+            )
+}

@@ -14,7 +14,7 @@ use super::{
     cost::{Cost, PriceList},
     event::{Event, Observer},
     notify::notify,
-    observer_id::ObserverId,
+    observer_identity::ObserverIdentity,
     purpose::RequestPurpose,
     stopwatch::Stopwatch,
 };
@@ -279,7 +279,7 @@ impl Inner {
     }
 
     /// Returns whether this call or one around it has an observer.
-    fn has_observer(&self, identity: ObserverId) -> bool {
+    fn has_observer(&self, identity: ObserverIdentity) -> bool {
         let mut call = Some(self);
         while let Some(inner) = call {
             if inner.observers.iter().any(|other| other.identity() == Some(identity)) {

@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use super::{
     call_info::CallInfo, call_record::CallRecord, model_description::ModelDescription,
-    observer_id::ObserverId, purpose::RequestPurpose,
+    observer_identity::ObserverIdentity, purpose::RequestPurpose,
 };
 use crate::{
     content::Content,
@@ -65,7 +65,7 @@ pub trait Observer: Send + Sync {
     ///
     /// ```
     /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
-    /// use conversant_core::{CallInfo, Event, Observer, ObserverId};
+    /// use conversant_core::{CallInfo, Event, Observer, ObserverIdentity};
     ///
     /// #[derive(Clone, Default)]
     /// struct Requests(Arc<AtomicU32>);
@@ -77,13 +77,13 @@ pub trait Observer: Send + Sync {
     ///         }
     ///     }
     ///
-    ///     fn identity(&self) -> Option<ObserverId> {
-    ///         ObserverId::of(&*self.0)
+    ///     fn identity(&self) -> Option<ObserverIdentity> {
+    ///         ObserverIdentity::of(&*self.0)
     ///     }
     /// }
     /// ```
-    fn identity(&self) -> Option<ObserverId> {
-        ObserverId::of(self)
+    fn identity(&self) -> Option<ObserverIdentity> {
+        ObserverIdentity::of(self)
     }
 }
 
@@ -97,7 +97,7 @@ macro_rules! forward_observer {
             fn on_nested_event(&self, call: &CallInfo, event: &Event<'_>) {
                 (**self).on_nested_event(call, event);
             }
-            fn identity(&self) -> Option<ObserverId> {
+            fn identity(&self) -> Option<ObserverIdentity> {
                 (**self).identity()
             }
         }

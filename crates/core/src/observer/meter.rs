@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{
     call_info::CallInfo,
     event::{Event, Observer},
-    observer_id::ObserverId,
+    observer_identity::ObserverIdentity,
     totals::Totals,
 };
 
@@ -53,7 +53,7 @@ impl Observer for Meter {
 
     fn on_nested_event(&self, _: &CallInfo, _: &Event<'_>) {}
 
-    fn identity(&self) -> Option<ObserverId> {
-        ObserverId::of(&*self.0)
+    fn identity(&self) -> Option<ObserverIdentity> {
+        ObserverIdentity::of(&*self.0)
     }
 }

@@ -8,10 +8,10 @@ use conversant_core::{
     CallId, CallInfo, CallOptions, ChatHistory, ChatModel, ChatRequest, Collection,
     CompletionModel, CompletionRequest, Content, Document, Embeddings, Event, LanguageModel,
     LoadContext, Loaded, MaintainContext, Match, Memory, MemoryError, Message, Messages,
-    ModelDescription, ModelError, Observer, ObserverId, OutputParser, ParseError, Point, Prompt,
-    PromptError, PromptFault, PromptValue, Reply, ReplyStream, Saved, SessionId, Slot, SlotKind,
-    Ticket, TokenCounter, Tool, ToolCall, ToolDefinition, ToolError, Turn, TurnId, TurnKeys, Value,
-    Variables, VectorStore, VectorStoreError, Warning, async_trait, vars,
+    ModelDescription, ModelError, Observer, ObserverIdentity, OutputParser, ParseError, Point,
+    Prompt, PromptError, PromptFault, PromptValue, Reply, ReplyStream, Saved, SessionId, Slot,
+    SlotKind, Ticket, TokenCounter, Tool, ToolCall, ToolDefinition, ToolError, Turn, TurnId,
+    TurnKeys, Value, Variables, VectorStore, VectorStoreError, Warning, async_trait, vars,
 };
 use serde_json::json;
 
@@ -346,7 +346,7 @@ impl Observer for All {
     fn on_nested_event(&self, _: &CallInfo, _: &Event<'_>) {
         called("on_nested_event");
     }
-    fn identity(&self) -> Option<ObserverId> {
+    fn identity(&self) -> Option<ObserverIdentity> {
         called("identity");
         None
     }

@@ -173,7 +173,8 @@ async fn wrapped_memories_end_at_the_point() {
 #[tokio::test]
 async fn memories_of_one_session_are_at_the_point() {
     type Two = (Arc<dyn ChatHistory>, Arc<dyn ChatHistory>);
-    let cases: [(&str, fn(&InMemoryHistory) -> Two); 3] = [
+    type Case = (&'static str, fn(&InMemoryHistory) -> Two);
+    let cases: [Case; 3] = [
         ("clones", |store| (Arc::new(store.clone()), Arc::new(store.clone()))),
         ("a shared history", |store| {
             let shared: Arc<dyn ChatHistory> = Arc::new(store.clone());

@@ -432,9 +432,11 @@ pub(super) async fn words_are_found(history: &impl ChatHistory) -> Checked {
     history.clear(&trip).await?;
     list.lists(&words("kyoto"), &[]).await?;
     // A word that the search passes over deletes nothing.
-    let deleted = history.delete_sessions(&words("osaka \u{1f642}"), 9).await;
-    let is_kept = matches!(deleted, Ok(0) | Err(HistoryError::InvalidText { .. }));
-    ensure!(is_kept, "a part of the words deleted sessions: {deleted:?}");
+    for text in ["osaka \u{1f642}", "osaka++", ".osaka", "o++", "…osaka"] {
+        let deleted = history.delete_sessions(&words(text), 9).await;
+        let is_kept = matches!(deleted, Ok(0) | Err(HistoryError::InvalidText { .. }));
+        ensure!(is_kept, "a part of `{text}` deleted sessions: {deleted:?}");
+    }
     let deleted = history.delete_sessions(&words("osaka"), 9).await?;
     ensure!(deleted == 1, "{deleted} sessions were deleted by a word");
     list.lists(&words("osaka"), &[]).await?;

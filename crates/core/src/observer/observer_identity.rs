@@ -14,9 +14,9 @@ use std::ptr;
 /// assert_ne!(meter.identity(), Meter::new().identity());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ObserverId(usize);
+pub struct ObserverIdentity(usize);
 
-impl ObserverId {
+impl ObserverIdentity {
     /// Returns the identity of an observer that lives as long as a value. `None` for a value
     /// without a size, which need not have an address of its own.
     #[must_use]
