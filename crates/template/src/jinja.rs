@@ -30,6 +30,7 @@
 use minijinja::Environment;
 
 mod filters;
+mod json;
 pub mod lex;
 mod measure;
 mod operands;
@@ -38,6 +39,7 @@ mod source;
 
 pub use self::{
     filters::{exists, shown},
+    json::{JsonFormat, json_indent, to_json},
     measure::{MAX_VALUE_DEPTH, measure, measure_text},
     output::LimitedOutput,
     source::MeasuredSource,

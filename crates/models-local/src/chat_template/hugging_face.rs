@@ -10,16 +10,14 @@ use std::{
 
 use conversant_core::python::push_json_string;
 use conversant_template::{
-    MAX_OUTPUT_BYTES, MAX_WIDTH,
+    MAX_WIDTH,
     jinja::{
+        self, JsonFormat, json_indent,
         lex::{Kind, tags},
-        measure_text, shown,
+        measure_text,
     },
 };
-use minijinja::{
-    Environment, Error, ErrorKind, State, Value,
-    value::{Kwargs, ValueKind},
-};
+use minijinja::{Environment, Error, ErrorKind, State, Value, value::Kwargs};
 
 use super::date::Date;
 
@@ -56,146 +54,55 @@ pub(super) fn without_generation_tags(source: &str) -> String {
 ///
 /// Python's `json.dumps`: unlike Jinja2's own filter, it escapes nothing for HTML.
 fn to_json(state: &State<'_, '_>, value: &Value, kwargs: Kwargs) -> Result<String, Error> {
-    let indent = match kwargs.get::<Option<Value>>("indent")?.filter(|indent| !indent.is_none()) {
-        None => None,
-        Some(indent) => Some(margin(&indent)?),
-    };
+    let indent = kwargs.get::<Option<Value>>("indent")?.filter(|indent| !indent.is_none());
+    let indent = indent.map(|indent| json_indent(&indent)).transpose()?;
     let default = if indent.is_some() { "," } else { ", " };
     let separators = kwargs.get::<Option<Vec<String>>>("separators")?;
-    let (item, key) = match separators.as_deref() {
-        None => (default.to_owned(), ": ".to_owned()),
-        Some([item, key]) => (item.clone(), key.clone()),
+    let (item_separator, key_separator) = match separators.as_deref() {
+        None => (default, ": "),
+        Some([item, key]) => (item.as_str(), key.as_str()),
         Some(_) => return Err(Error::from(ErrorKind::InvalidOperation)),
     };
-    if item.len().max(key.len()) > MAX_WIDTH {
+    if item_separator.len().max(key_separator.len()) > MAX_WIDTH {
         return Err(Error::from(ErrorKind::InvalidOperation));
     }
     let is_ascii = kwargs.get::<Option<bool>>("ensure_ascii")?.unwrap_or_default();
-    let is_sorted = kwargs.get::<Option<bool>>("sort_keys")?.unwrap_or_default();
+    let sort_keys = kwargs.get::<Option<bool>>("sort_keys")?.unwrap_or_default();
     kwargs.assert_all_used()?;
     measure_text(state, value)?;
-    let mut json = Json { out: String::new(), indent, item, key, is_ascii, is_sorted };
-    json.push(value, 0)?;
-    state.consume_fuel(json.out.len() as u64 / 64)?;
-    Ok(json.out)
-}
-
-/// Returns what a level of nesting begins its lines with.
-fn margin(indent: &Value) -> Result<String, Error> {
-    let margin = match indent.as_str() {
-        Some(text) => text.to_owned(),
-        None => {
-            let width = i64::try_from(indent.clone())?.max(0);
-            " ".repeat(usize::try_from(width).unwrap_or(usize::MAX).min(MAX_WIDTH + 1))
-        }
+    let format = JsonFormat {
+        item_separator,
+        key_separator,
+        indent: indent.as_deref(),
+        sort_keys,
+        push_string: if is_ascii { push_ascii } else { push_unicode },
     };
-    if margin.len() > MAX_WIDTH {
-        return Err(Error::from(ErrorKind::InvalidOperation));
-    }
-    Ok(margin)
+    let json = jinja::to_json(value, &format)?;
+    state.consume_fuel(json.len() as u64 / 64)?;
+    Ok(json)
 }
 
-struct Json {
-    out: String,
-    indent: Option<String>,
-    /// The text between items.
-    item: String,
-    /// The text after a key.
-    key: String,
-    is_ascii: bool,
-    is_sorted: bool,
+fn push_ascii(out: &mut String, text: &str) -> Result<(), Error> {
+    push_json_string(out, text);
+    Ok(())
 }
 
-impl Json {
-    /// Writes a value. Values are not deeper than `measure_text` allows.
-    fn push(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
-        if self.out.len() > MAX_OUTPUT_BYTES {
-            return Err(Error::from(ErrorKind::OutOfFuel));
-        }
-        match value.kind() {
-            ValueKind::Undefined => return Err(Error::from(ErrorKind::UndefinedError)),
-            ValueKind::None => self.out.push_str("null"),
-            ValueKind::Bool => self.out.push_str(if value.is_true() { "true" } else { "false" }),
-            ValueKind::Number => match f64::try_from(value.clone()) {
-                Ok(number) if number.is_nan() => self.out.push_str("NaN"),
-                Ok(number) if number.is_infinite() => {
-                    self.out.push_str(if number > 0.0 { "Infinity" } else { "-Infinity" });
-                }
-                _ => self.out.push_str(&shown(value)?),
-            },
-            ValueKind::Seq | ValueKind::Iterable => {
-                self.out.push('[');
-                let mut count = 0;
-                for item in value.try_iter()? {
-                    self.begin_item(count, depth + 1);
-                    self.push(&item, depth + 1)?;
-                    count += 1;
-                }
-                self.end_items(count, depth, ']');
-            }
-            ValueKind::Map => {
-                let named = |key: Value| Ok((shown(&key)?, key));
-                let mut keys = value.try_iter()?.map(named).collect::<Result<Vec<_>, Error>>()?;
-                if self.is_sorted {
-                    keys.sort_by(|(left, _), (right, _)| left.cmp(right));
-                }
-                self.out.push('{');
-                for (index, (name, key)) in keys.iter().enumerate() {
-                    self.begin_item(index, depth + 1);
-                    self.push_string(name);
-                    self.out.push_str(&self.key);
-                    self.push(&value.get_item(key)?, depth + 1)?;
-                }
-                self.end_items(keys.len(), depth, '}');
-            }
-            _ => self.push_string(&shown(value)?),
-        }
-        Ok(())
-    }
-
-    /// Writes what precedes an item of a list or map.
-    fn begin_item(&mut self, index: usize, depth: usize) {
-        if index > 0 {
-            self.out.push_str(&self.item);
-        }
-        self.break_line(depth);
-    }
-
-    fn end_items(&mut self, count: usize, depth: usize, bracket: char) {
-        if count > 0 {
-            self.break_line(depth);
-        }
-        self.out.push(bracket);
-    }
-
-    fn break_line(&mut self, depth: usize) {
-        let Some(indent) = &self.indent else { return };
-        self.out.push('\n');
-        for _ in 0..depth {
-            self.out.push_str(indent);
+fn push_unicode(out: &mut String, text: &str) -> Result<(), Error> {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            // Writing to a `String` does not fail.
+            '\0'..='\u{1f}' => _ = write!(out, "\\u{:04x}", u32::from(character)),
+            other => out.push(other),
         }
     }
-
-    fn push_string(&mut self, text: &str) {
-        if self.is_ascii {
-            push_json_string(&mut self.out, text);
-            return;
-        }
-        self.out.push('"');
-        for character in text.chars() {
-            match character {
-                '"' => self.out.push_str("\\\""),
-                '\\' => self.out.push_str("\\\\"),
-                '\n' => self.out.push_str("\\n"),
-                '\r' => self.out.push_str("\\r"),
-                '\t' => self.out.push_str("\\t"),
-                '\u{8}' => self.out.push_str("\\b"),
-                '\u{c}' => self.out.push_str("\\f"),
-                // Writing to a `String` does not fail.
-                '\0'..='\u{1f}' => _ = write!(self.out, "\\u{:04x}", u32::from(character)),
-                other => self.out.push(other),
-            }
-        }
-        self.out.push('"');
-    }
+    out.push('"');
+    Ok(())
 }
