@@ -101,6 +101,9 @@ impl Observer for MetricsObserver {
             Event::ModelEnded { model, purpose, result, time, first_token, .. } => {
                 self.request_ended(model, *purpose, *result, *time, *first_token);
             }
+            Event::AnswerRejected { model, purpose, reply, .. } => {
+                record_usage(reply, &self.labels(model, *purpose, Some(reply)));
+            }
             Event::Retrying { error, .. } => {
                 counter!("conversant.client.retries", vec![error_type(error.class())]).increment(1);
             }
@@ -143,11 +146,37 @@ impl MetricsObserver {
         time: Duration,
         first_token: Option<Duration>,
     ) {
+        let labels = self.labels(model, purpose, result.ok());
+        // No request was made, so that its tokens and its time would distort the metrics.
+        if result.is_ok_and(|reply| reply.from_cache) {
+            counter!("conversant.client.cache_hits", labels).increment(1);
+            return;
+        }
+        if let Ok(reply) = result {
+            record_usage(reply, &labels);
+        }
+        if let Some(first) = first_token {
+            histogram!(TIME_TO_FIRST_CHUNK, labels.clone()).record(first.as_secs_f64());
+        }
+        let labels = match result {
+            Ok(_) => labels,
+            Err(error) => with(&labels, error_type(error.class())),
+        };
+        histogram!(DURATION, labels).record(time.as_secs_f64());
+    }
+
+    /// Returns the labels of a request.
+    fn labels(
+        &self,
+        model: &ModelDescription,
+        purpose: RequestPurpose,
+        reply: Option<&Reply>,
+    ) -> Vec<Label> {
         let mut labels = vec![
             label("gen_ai.operation.name", names::operation(model)),
             label("gen_ai.provider.name", names::provider(model)),
         ];
-        let response = result.ok().and_then(|reply| reply.model.as_deref());
+        let response = reply.and_then(|reply| reply.model.as_deref());
         // The program's own name makes no series that a server chooses.
         let is_own = response == model.name.as_deref();
         let response =
@@ -163,35 +192,23 @@ impl MetricsObserver {
         if purpose.is_memory() {
             labels.push(label("conversant.request.purpose", purpose.as_str()));
         }
-        // No request was made, so that its tokens and its time would distort the metrics.
-        if result.is_ok_and(|reply| reply.from_cache) {
-            counter!("conversant.client.cache_hits", labels).increment(1);
-            return;
-        }
-        if let Ok(reply) = result
-            && let Some(usage) = reply.usage
-        {
-            for (kind, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
-                let labels = with(&labels, label("gen_ai.token.type", kind));
-                histogram!(TOKEN_USAGE, labels).record(count(tokens));
-            }
-            if let Some(tokens) = usage.cached_tokens {
-                counter!("conversant.client.cached_tokens", labels.clone()).increment(tokens);
-            }
-        }
-        if let Some(first) = first_token {
-            histogram!(TIME_TO_FIRST_CHUNK, labels.clone()).record(first.as_secs_f64());
-        }
-        let labels = match result {
-            Ok(_) => labels,
-            Err(error) => with(&labels, error_type(error.class())),
-        };
-        histogram!(DURATION, labels).record(time.as_secs_f64());
+        labels
     }
 }
 
 fn label(name: &'static str, value: &str) -> Label {
     Label::new(name, SharedString::from(value.to_owned()))
+}
+
+fn record_usage(reply: &Reply, labels: &[Label]) {
+    let Some(usage) = reply.usage else { return };
+    for (kind, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
+        let labels = with(labels, label("gen_ai.token.type", kind));
+        histogram!(TOKEN_USAGE, labels).record(count(tokens));
+    }
+    if let Some(tokens) = usage.cached_tokens {
+        counter!("conversant.client.cached_tokens", labels.to_vec()).increment(tokens);
+    }
 }
 
 fn error_type(class: &str) -> Label {

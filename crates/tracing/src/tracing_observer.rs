@@ -9,7 +9,7 @@ use std::{
 
 use conversant_core::{
     CallId, CallInfo, CallRecord, CallResult, Event, ModelDescription, ModelError, ModelRequest,
-    Observer, ObserverIdentity, Reply, Report, RequestPurpose, ResponseFormat, ToolCall,
+    Observer, ObserverIdentity, Reply, Report, RequestPurpose, ResponseFormat, ToolCall, Usage,
 };
 use serde_json::Value as Json;
 use tracing::{Span, field::Empty, info_span, warn};
@@ -195,17 +195,7 @@ impl TracingObserver {
         if reply.from_cache {
             span.record("conversant.cache_hit", true);
         } else if let Some(usage) = &reply.usage {
-            span.record("gen_ai.usage.input_tokens", integer(usage.input_tokens));
-            span.record("gen_ai.usage.output_tokens", integer(usage.output_tokens));
-            span.record("gen_ai.usage.cache_read.input_tokens", usage.cached_tokens.map(integer));
-            span.record(
-                "gen_ai.usage.cache_creation.input_tokens",
-                usage.cache_write_tokens.map(integer),
-            );
-            span.record(
-                "gen_ai.usage.reasoning.output_tokens",
-                usage.reasoning_tokens.map(integer),
-            );
+            record_usage(span, usage);
         }
         if self.content {
             span.record("gen_ai.output.messages", content::output(reply));
@@ -239,12 +229,15 @@ impl TracingObserver {
         });
     }
 
+    /// Returns the span of the request that started last.
+    fn last_request(&self, call: &CallInfo) -> Option<Span> {
+        let calls = self.calls();
+        let spans = calls.get(&call.id)?;
+        spans.parts.get(&spans.last_request?).cloned()
+    }
+
     fn retry(&self, call: &CallInfo, attempt: u32, error: &ModelError, wait: Duration) {
-        let span = self
-            .calls()
-            .get(&call.id)
-            .and_then(|spans| spans.parts.get(&spans.last_request?).cloned());
-        let parent = span.unwrap_or_else(Span::current).id();
+        let parent = self.last_request(call).unwrap_or_else(Span::current).id();
         let class = error.class();
         warn!(
             target: "conversant",
@@ -270,6 +263,12 @@ impl Observer for TracingObserver {
             }
             Event::Retrying { attempt, error, wait, .. } => {
                 self.retry(call, *attempt, error, *wait);
+            }
+            Event::AnswerRejected { reply, .. } => {
+                if let Some((span, usage)) = self.last_request(call).zip(reply.usage.as_ref()) {
+                    span.record("gen_ai.response.model", reply.model.as_deref());
+                    record_usage(&span, usage);
+                }
             }
             Event::ModelEnded { number, result, first_token, .. } => {
                 if let Some(span) = self.end_part(call, *number) {
@@ -332,4 +331,12 @@ impl fmt::Debug for TracingObserver {
             .field("calls", &self.calls().len())
             .finish()
     }
+}
+
+fn record_usage(span: &Span, usage: &Usage) {
+    span.record("gen_ai.usage.input_tokens", integer(usage.input_tokens));
+    span.record("gen_ai.usage.output_tokens", integer(usage.output_tokens));
+    span.record("gen_ai.usage.cache_read.input_tokens", usage.cached_tokens.map(integer));
+    span.record("gen_ai.usage.cache_creation.input_tokens", usage.cache_write_tokens.map(integer));
+    span.record("gen_ai.usage.reasoning.output_tokens", usage.reasoning_tokens.map(integer));
 }

@@ -13,12 +13,13 @@ use super::{
     call_info::{CallId, CallInfo},
     cost::{Cost, PriceList},
     event::{Event, Observer},
+    model_description::ModelDescription,
     notify::notify,
     observer_identity::ObserverIdentity,
     purpose::RequestPurpose,
     stopwatch::Stopwatch,
 };
-use crate::model::Usage;
+use crate::model::{Reply, Usage};
 
 /// The sender of a call's events to its observers.
 ///
@@ -308,20 +309,34 @@ impl Inner {
                     sums.first_token = Some(before.saturating_add(first));
                 }
                 let Ok(reply) = result else { return };
-                let names = [reply.model.as_deref(), model.name.as_deref()];
-                if is_answer {
-                    sums.model = names.into_iter().flatten().next().map(str::to_owned);
-                }
                 sums.cache_hits = sums.cache_hits.saturating_add(reply.from_cache.into());
-                let Some(usage) = reply.usage else { return };
-                sums.usage = Some(sums.usage.unwrap_or_default() + usage);
-                let prices_of = |call: &Self| call.prices.as_deref()?.of_first(&names);
-                let prices = prices_of(self).or_else(|| prices_of(other));
-                if let Some(prices) = prices {
-                    sums.cost = Some(sums.cost.unwrap_or_default() + prices.cost(&usage));
-                }
+                self.add_reply(&mut sums, model, reply, is_answer, other);
+            }
+            Event::AnswerRejected { model, purpose, reply } => {
+                self.add_reply(&mut sums, model, reply, !purpose.is_memory(), other);
             }
             _ => {}
+        }
+    }
+
+    /// Adds the model and the usage of a reply.
+    fn add_reply(
+        &self,
+        sums: &mut Progress,
+        model: &ModelDescription,
+        reply: &Reply,
+        is_answer: bool,
+        other: &Self,
+    ) {
+        let names = [reply.model.as_deref(), model.name.as_deref()];
+        if is_answer {
+            sums.model = names.into_iter().flatten().next().map(str::to_owned);
+        }
+        let Some(usage) = reply.usage else { return };
+        sums.usage = Some(sums.usage.unwrap_or_default() + usage);
+        let prices_of = |call: &Self| call.prices.as_deref()?.of_first(&names);
+        if let Some(prices) = prices_of(self).or_else(|| prices_of(other)) {
+            sums.cost = Some(sums.cost.unwrap_or_default() + prices.cost(&usage));
         }
     }
 }

@@ -113,6 +113,7 @@ forward_observer!(&O, Box<O>, Arc<O>);
 /// 3. the inputs are checked; [`PromptFormatted`](Self::PromptFormatted);
 /// 4. for each request to a model: [`ModelStarted`](Self::ModelStarted),
 ///    [`Retrying`](Self::Retrying) for each attempt that is repeated,
+///    [`AnswerRejected`](Self::AnswerRejected) for each answer that its adapter does not accept,
 ///    [`ModelEnded`](Self::ModelEnded); in a tool loop, [`ToolStarted`](Self::ToolStarted) and
 ///    [`ToolEnded`](Self::ToolEnded) for each tool call, and the next request;
 /// 5. [`ModelAnswered`](Self::ModelAnswered) with the whole answer, whose usage is the sum of all
@@ -172,6 +173,17 @@ pub enum Event<'e> {
         error: &'e ModelError,
         /// The wait before the next attempt.
         wait: Duration,
+    },
+    /// A model has answered, and its answer is not used: it refuses, is empty or is incomplete. It
+    /// was paid for. The request ends with an error.
+    #[non_exhaustive]
+    AnswerRejected {
+        /// The model.
+        model: &'e ModelDescription,
+        /// The purpose of the request.
+        purpose: RequestPurpose,
+        /// The answer, with its usage.
+        reply: &'e Reply,
     },
     /// A request to a model has ended.
     #[non_exhaustive]
@@ -355,6 +367,16 @@ impl<'e> Event<'e> {
     #[must_use]
     pub const fn retrying(attempt: u32, error: &'e ModelError, wait: Duration) -> Self {
         Self::Retrying { attempt, error, wait }
+    }
+
+    /// Creates an [`AnswerRejected`](Self::AnswerRejected).
+    #[must_use]
+    pub const fn answer_rejected(
+        model: &'e ModelDescription,
+        purpose: RequestPurpose,
+        reply: &'e Reply,
+    ) -> Self {
+        Self::AnswerRejected { model, purpose, reply }
     }
 
     /// Creates a [`ModelEnded`](Self::ModelEnded).

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use conversant_core::{
-    CallOptions, EventEmitter, FinishReason, Message, ModelDescription, ModelError, Part,
+    CallOptions, Event, EventEmitter, FinishReason, Message, ModelDescription, ModelError, Part,
     PartialReply, Reply, ToolCall, ToolChoice,
 };
 use http::Method;
@@ -108,7 +108,7 @@ impl Adapter {
     ) -> Result<Reply, ModelError> {
         let deadline = self.connection.deadline(options.deadline)?;
         let request = Outgoing { method: Method::POST, path: endpoint.path, body };
-        let decode = |response| self.reply(endpoint, response);
+        let decode = |response| self.reply(endpoint, response, &options.events);
         let reply = self.connection.call(&request, &deadline, &options.events, decode).await;
         reply.map_err(hints::add)
     }
@@ -131,9 +131,10 @@ impl Adapter {
         &self,
         endpoint: &Endpoint,
         response: BufferedResponse,
+        events: &EventEmitter,
     ) -> Result<Reply, ModelError> {
         let decoded = (endpoint.decode)(&response.body);
-        match decoded.and_then(|answer| self.check(endpoint, answer)) {
+        match decoded.and_then(|answer| self.check(endpoint, answer, events)) {
             Ok(mut reply) => {
                 reply.request_id = response.request_id;
                 Ok(reply)
@@ -152,30 +153,46 @@ impl Adapter {
     }
 
     /// Checks that an answer has content, and that it is as complete as the settings demand.
-    pub(super) fn check(&self, endpoint: &Endpoint, answer: Answer) -> Result<Reply, ModelError> {
+    pub(super) fn check(
+        &self,
+        endpoint: &Endpoint,
+        answer: Answer,
+        events: &EventEmitter,
+    ) -> Result<Reply, ModelError> {
         let Answer { mut reply, is_absent, refusal } = answer;
+        if let Some(error) = self.fault(&reply, is_absent, refusal) {
+            // The error does not say what was paid for.
+            if events.is_enabled() {
+                let mut model = self.describe();
+                model.is_completion = endpoint.path == "completions";
+                events.emit(&Event::answer_rejected(&model, events.purpose(), &reply));
+            }
+            return Err(error);
+        }
+        name_calls(&mut reply);
+        if endpoint.notes_origin {
+            self.style.origin.stamp(&mut reply);
+        }
+        Ok(reply)
+    }
+
+    /// Returns the error of an answer that cannot be used.
+    fn fault(&self, reply: &Reply, is_absent: bool, refusal: Option<String>) -> Option<ModelError> {
         let is_empty = reply.message.content().is_empty() && reply.message.tool_calls().is_empty();
         if let Some(text) = refusal.filter(|_| is_empty) {
-            return Err(ModelError::Refused { text: text.into() });
+            return Some(ModelError::Refused { text: text.into() });
         }
         let is_cut_off = reply.finish_reason.as_ref().is_some_and(FinishReason::is_cut_off);
         let is_void = if is_cut_off { says_nothing(&reply.message) } else { is_absent };
         if is_void || (self.settings.refuse_empty && is_empty && !is_media(&reply.message)) {
-            return Err(ModelError::EmptyAnswer { finish_reason: reply.finish_reason });
+            return Some(ModelError::EmptyAnswer { finish_reason: reply.finish_reason.clone() });
         }
-        match &reply.finish_reason {
-            Some(reason) if self.settings.require_complete && reason.is_cut_off() => {
-                let partial = PartialReply::new(reply.text().into_owned());
-                Err(ModelError::Incomplete { finish_reason: reason.clone(), partial })
-            }
-            _ => {
-                name_calls(&mut reply);
-                if endpoint.notes_origin {
-                    self.style.origin.stamp(&mut reply);
-                }
-                Ok(reply)
-            }
+        if !is_cut_off || !self.settings.require_complete {
+            return None;
         }
+        let finish_reason = reply.finish_reason.clone()?;
+        let partial = PartialReply::new(reply.text().into_owned());
+        Some(ModelError::Incomplete { finish_reason, partial })
     }
 }
 

@@ -8,7 +8,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use conversant_core::{BoxError, CallOptions, Delta, ModelError, Reply, ReplyStream, TimeoutPhase};
+use conversant_core::{
+    BoxError, CallOptions, Delta, EventEmitter, ModelError, Reply, ReplyStream, TimeoutPhase,
+};
 use futures_core::Stream;
 use http::Method;
 
@@ -43,7 +45,7 @@ impl Adapter {
             let request = Outgoing { method: Method::POST, path: endpoint.path, body };
             let attempt = || async {
                 let reader = connection.send(&request, &deadline).await?;
-                begin::<A>(self, endpoint, reader).await
+                begin::<A>(self, endpoint, reader, &options.events).await
             };
             connection.with_retries(&deadline, &options.events, attempt).await.map_err(hints::add)
         })
@@ -55,12 +57,13 @@ async fn begin<A: StreamedAnswer>(
     adapter: &Arc<Adapter>,
     endpoint: &'static Endpoint,
     mut reader: ResponseReader,
+    events: &EventEmitter,
 ) -> Result<ReplyStream, FailedAttempt> {
     let max_bytes = adapter.connection.max_response_bytes;
     let keep_alive = adapter.settings.comments_keep_alive;
     let labelled = ResponseForm::of_content_type(reader.content_type.to_text());
     if labelled != Some(ResponseForm::Events) && reader.is_announced_beyond(max_bytes) {
-        return whole(adapter, endpoint, reader, None).await;
+        return whole(adapter, endpoint, reader, None, events).await;
     }
     let mut decoder = A::decoder(adapter.choices, max_bytes);
     let mut prefix = Bytes::new();
@@ -83,7 +86,7 @@ async fn begin<A: StreamedAnswer>(
         }
     };
     if form == ResponseForm::Whole {
-        return whole(adapter, endpoint, reader, Some(prefix)).await;
+        return whole(adapter, endpoint, reader, Some(prefix), events).await;
     }
     decoder.feed(prefix.clone());
     loop {
@@ -120,6 +123,7 @@ async fn begin<A: StreamedAnswer>(
     Ok(ReplyStream::new(Pieces {
         adapter: Arc::clone(adapter),
         endpoint,
+        events: events.clone(),
         running: Some((reader, decoder)),
         phase: Phase::Reading,
         ended: None,
@@ -132,10 +136,11 @@ async fn whole(
     endpoint: &Endpoint,
     mut reader: ResponseReader,
     first: Option<Bytes>,
+    events: &EventEmitter,
 ) -> Result<ReplyStream, FailedAttempt> {
     let response = reader.read_whole(first, adapter.connection.max_response_bytes).await?;
     adapter.connection.mark_used();
-    Ok(ReplyStream::whole(adapter.reply(endpoint, response).map_err(retry::of_answer)?))
+    Ok(ReplyStream::whole(adapter.reply(endpoint, response, events).map_err(retry::of_answer)?))
 }
 
 /// Creates the error of a stream that ended, or failed, too early.
@@ -176,6 +181,7 @@ enum Phase {
 struct Pieces<A> {
     adapter: Arc<Adapter>,
     endpoint: &'static Endpoint,
+    events: EventEmitter,
     /// `None` once the stream has ended and its connection is closed.
     running: Option<(ResponseReader, AnswerDecoder<A>)>,
     phase: Phase,
@@ -211,7 +217,8 @@ impl<A: StreamedAnswer> Pieces<A> {
         decoder: AnswerDecoder<A>,
         request_id: Option<String>,
     ) -> Result<Reply, ModelError> {
-        let mut reply = self.adapter.check(self.endpoint, decoder.into_answer()?)?;
+        let answer = decoder.into_answer()?;
+        let mut reply = self.adapter.check(self.endpoint, answer, &self.events)?;
         reply.request_id = request_id;
         Ok(reply)
     }

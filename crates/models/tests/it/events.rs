@@ -7,10 +7,11 @@ use std::{
 
 use conversant_core::{
     CallId, CallInfo, CallOptions, ChatModel, ChatRequest, Event, EventEmitter, Message, Observer,
-    ToolChoice, observe_chat, observe_chat_stream,
+    Prices, ToolChoice, Usage, observe_chat, observe_chat_stream,
 };
 use conversant_models::{OpenAiBuilder, OpenAiChat, OpenAiResponses};
 use conversant_testkit::{OpenAiServer, ServerAnswer};
+use serde_json::{Value as Json, json};
 
 use crate::faults::KEY;
 
@@ -117,5 +118,53 @@ fn a_model_is_described_by_its_name_provider_and_server() {
         let responses = OpenAiResponses::builder("m").tool_choice(choice).api_key("sk-x").build();
         let described = [chat.unwrap().describe(), responses.unwrap().describe()];
         assert_eq!(described.map(|description| description.forces_tools), [is_forced; 2]);
+    }
+}
+
+/// An answer that is not accepted was paid for: its usage is part of the call's sums.
+#[tokio::test]
+async fn rejected_answers_are_counted() {
+    let answer = |message: Json, reason: &str| {
+        json!({
+            "model": "gpt-6-luna-2026-05-01",
+            "choices": [{"index": 0, "finish_reason": reason, "message": message}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+        })
+    };
+    let table = [
+        (answer(json!({"content": "Part of"}), "length"), "incomplete"),
+        (answer(json!({"content": null, "refusal": "No."}), "stop"), "refused"),
+        (answer(json!({"content": null}), "stop"), "empty_answer"),
+        (answer(json!({"content": ""}), "stop"), "empty_answer"),
+        (answer(json!({"content": "Hello!"}), "stop"), ""),
+    ];
+    for (answer, class) in table {
+        for streamed in [false, true] {
+            // A stream that is a whole answer is checked as a stream's end is.
+            let server = OpenAiServer::start([ServerAnswer::json(&answer)]).unwrap();
+            let builder = OpenAiChat::builder("m").base_url(server.base_url());
+            let chat = builder.require_complete(true).refuse_empty(true).build().unwrap();
+            let events = EventEmitter::inside(
+                &EventEmitter::disabled(),
+                CallInfo::new(CallId::from_u64(7)),
+                Arc::new([]),
+                Some(Arc::new(Prices::per_million(1.0, 10.0).into())),
+            );
+            let options = CallOptions::new().with_events(events.clone());
+            let request = ChatRequest::new(Message::human("Hi")).with_options(options);
+            let result = if streamed {
+                match observe_chat_stream(&chat, &request).await {
+                    Ok(stream) => stream.into_reply().await,
+                    Err(error) => Err(error),
+                }
+            } else {
+                observe_chat(&chat, &request).await
+            };
+            assert_eq!(result.as_ref().err().map_or("", |error| error.class()), class);
+            let sums = events.progress();
+            assert_eq!(sums.usage, Some(Usage::new(100, 10)), "{class}");
+            assert_eq!(sums.cost.unwrap().to_string(), "0.0002", "{class}");
+            assert_eq!(sums.model.as_deref(), Some("gpt-6-luna-2026-05-01"), "{class}");
+        }
     }
 }
