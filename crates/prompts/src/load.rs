@@ -12,6 +12,7 @@ mod fields;
 mod file;
 mod loaded_prompt;
 
+pub(crate) use self::fields::variables;
 #[cfg(feature = "load")]
 pub use self::file::load_prompt;
 pub use self::{error::LoadError, loaded_prompt::LoadedPrompt};

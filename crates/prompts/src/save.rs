@@ -1,12 +1,13 @@
 //! Prompts as text that `LoadedPrompt` and LangChain's `load_prompt` read again.
 
-use conversant_core::{Message, Role};
+use conversant_core::{Message, Role, Variables};
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
     chat::{ChatPromptTemplate, ParsedPart, Part},
     few_shot::FewShotPromptTemplate,
+    load,
     partials::Partials,
     prompt_template::PromptTemplate,
 };
@@ -19,7 +20,8 @@ impl Serialize for PromptTemplate {
     ///
     /// # Errors
     ///
-    /// If a partial variable is a function.
+    /// If a partial variable is a function, or would be read as another value: a number that JSON
+    /// lacks, an empty list of messages, or data in the form of messages.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         string(self).map_err(|error| S::Error::custom(error.0))?.serialize(serializer)
     }
@@ -30,7 +32,8 @@ impl Serialize for FewShotPromptTemplate {
     ///
     /// # Errors
     ///
-    /// If a partial variable is a function, or a selector chooses the examples.
+    /// If a selector chooses the examples, if a partial variable is a function, or if a value would
+    /// be read as another one, as in a [`PromptTemplate`].
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         few_shot(self).map_err(|error| S::Error::custom(error.0))?.serialize(serializer)
     }
@@ -41,7 +44,8 @@ impl Serialize for ChatPromptTemplate {
     ///
     /// # Errors
     ///
-    /// If a partial variable is a function, or a selector chooses examples.
+    /// If a selector chooses examples, if a partial variable is a function, or if a value would be
+    /// read as another one, as in a [`PromptTemplate`].
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         chat(self).map_err(|error| S::Error::custom(error.0))?.serialize(serializer)
     }
@@ -70,7 +74,8 @@ fn few_shot(prompt: &FewShotPromptTemplate) -> Result<Json, Unwritable> {
     fields.insert("_type".to_owned(), json!("few_shot"));
     fields.insert("input_variables".to_owned(), json!(prompt.input_variables()));
     fields.insert("example_prompt".to_owned(), string(prompt.example_prompt())?);
-    fields.insert("examples".to_owned(), json!(examples));
+    let examples = examples.iter().map(variables).collect::<Result<Vec<_>, _>>()?;
+    fields.insert("examples".to_owned(), Json::Array(examples));
     fields.insert("prefix".to_owned(), json!(prompt.prefix().template()));
     fields.insert("suffix".to_owned(), json!(prompt.suffix().template()));
     fields.insert("example_separator".to_owned(), json!(prompt.example_separator()));
@@ -179,6 +184,16 @@ fn object(id: &[&str], kwargs: &Json) -> Json {
 }
 
 fn partials(partials: &Partials) -> Result<Json, Unwritable> {
-    let values = partials.values().ok_or(Unwritable("a partial function cannot be written"))?;
-    serde_json::to_value(values).map_err(|_| Unwritable("a partial variable cannot be written"))
+    variables(&partials.values().ok_or(Unwritable("a partial function cannot be written"))?)
+}
+
+/// Returns the form from which the same variables are read again.
+fn variables(values: &Variables) -> Result<Json, Unwritable> {
+    let written = serde_json::to_value(values)
+        .ok()
+        .filter(|written| load::variables(written.clone(), "").is_ok_and(|read| read == *values));
+    written.ok_or(Unwritable(
+        "a value cannot be written: a number that JSON lacks, messages of which there are none, or \
+         data in the form of messages",
+    ))
 }

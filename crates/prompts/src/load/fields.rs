@@ -115,7 +115,7 @@ pub(super) fn text(value: Json, name: &str) -> Result<String, LoadError> {
 }
 
 /// Reads variables: a list of stored messages is messages, all else is what it is in JSON.
-pub(super) fn variables(value: Json, name: &str) -> Result<Variables, LoadError> {
+pub(crate) fn variables(value: Json, name: &str) -> Result<Variables, LoadError> {
     let Json::Object(entries) = value else { return Err(field(name, "it is not an object")) };
     Ok(entries.into_iter().map(|(name, value)| (name, variable(value))).collect())
 }

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write, fs, path::Path};
 
-use conversant_core::{Message, Prompt, Role};
+use conversant_core::{Message, Messages, Prompt, Role, Value, vars};
 use conversant_prompts::{
     ChatPromptTemplate, Example, ExampleSelector, FewShotPromptTemplate, LoadError, LoadedPrompt,
     MessageTemplate, PartTemplate, PromptTemplate, load_prompt,
@@ -90,6 +90,32 @@ fn what_is_code_cannot_be_written() {
         serde_json::to_string(&few_shot).unwrap_err().to_string(),
         "a selector's examples cannot be written"
     );
+}
+
+/// JSON has no form for some values: written, they would be read as others.
+#[test]
+fn values_that_would_change_cannot_be_written() {
+    let stored = json!([{"type": "human", "data": {"content": "x"}}]);
+    let table = [
+        (Value::from(f64::NAN), false),
+        (Value::from(f64::INFINITY), false),
+        (Value::from(Messages::new()), false),
+        (Value::from(stored), false),
+        (Value::from(Messages::from(vec![Message::human("x")])), true),
+        (Value::from(-0.0), true),
+        (Value::from(1e300), true),
+        (Value::from(u64::MAX), true),
+        (Value::from(json!({"a": [1, null, "x"]})), true),
+    ];
+    for (value, is_written) in table {
+        let template = PromptTemplate::from_template("{x}").unwrap();
+        let examples = [vars! { "x" => value.clone() }];
+        let few_shot = FewShotPromptTemplate::builder(template.clone()).examples(examples);
+        let partial = serde_json::to_string(&template.with_partial("x", value.clone()));
+        let few_shot = serde_json::to_string(&few_shot.build().unwrap());
+        assert_eq!(partial.is_ok(), is_written, "{value:?}");
+        assert_eq!(few_shot.is_ok(), is_written, "{value:?}");
+    }
 }
 
 #[test]
