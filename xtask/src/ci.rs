@@ -60,6 +60,7 @@ pub(crate) fn run(options: &Options) -> Verdict {
             step("snapshots in use", used_snapshots::check),
             step("conformance", cases::check),
             step("the document's example", example::check),
+            step("macros", check_macros),
             step("documentation", documents::documentation),
             step("links", documents::links),
             step("spelling", documents::spelling),
@@ -109,6 +110,12 @@ fn ask_a_real_model() -> Result<Outcome, Box<dyn std::error::Error>> {
     let mut tests = cargo(&["test", "--profile", "weights", "--all-features", "--test", "it"]);
     tests.args(packages).args(["--", "--include-ignored", "weights::"]);
     tests.shown()
+}
+
+/// Compares the compile errors of the macros with those that were written down.
+fn check_macros() -> Result<Outcome, Box<dyn std::error::Error>> {
+    let mut tests = cargo(&["test", "--manifest-path", "xtask/macro-faults/Cargo.toml"]);
+    tests.args(["--target-dir", "target/macro-faults"]).shown()
 }
 
 /// Returns a path in `../shared`.
