@@ -37,7 +37,8 @@ pub(crate) fn run(options: &Options) -> Verdict {
         Err(error) => return Err(error),
     };
     let mut tests = workspace::command("cargo");
-    tests.args(["test", "-p", "from-langchain", "--all-features"]);
+    // With the features of all packages, nothing is compiled again after the tests.
+    tests.args(["test", "--workspace", "--all-features", "--test", "from-langchain"]);
     tests.env("CONVERSANT_LANGCHAIN_PYTHON", python);
     if options.record {
         tests.env("CONVERSANT_RECORD", "1");
