@@ -45,7 +45,8 @@ impl Serialize for ChatPromptTemplate {
     /// # Errors
     ///
     /// If a selector chooses examples, if a partial variable is a function, or if a value would be
-    /// read as another one, as in a [`PromptTemplate`].
+    /// read as another one, as in a [`PromptTemplate`]. LangChain's form has neither chat prompts
+    /// inside others, nor literal parts, nor templates of tools' messages.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         chat(self).map_err(|error| S::Error::custom(error.0))?.serialize(serializer)
     }
@@ -91,11 +92,11 @@ fn chat(prompt: &ChatPromptTemplate) -> Result<Json, Unwritable> {
         match part {
             Part::Literal(literal) => messages.extend(literal.iter().map(message)),
             Part::Template { role, template } => {
-                messages.push(template_of(role, &string_object(template)?));
+                messages.push(template_of(role, &string_object(template)?)?);
             }
             Part::Parts { role, parts } => {
                 let parts: Result<Vec<_>, _> = parts.iter().map(part_object).collect();
-                messages.push(template_of(role, &Json::Array(parts?)));
+                messages.push(template_of(role, &Json::Array(parts?))?);
             }
             Part::Placeholder(placeholder) => {
                 let mut kwargs = json!({
@@ -121,21 +122,21 @@ fn chat(prompt: &ChatPromptTemplate) -> Result<Json, Unwritable> {
     Ok(object(&["prompts", "chat", "ChatPromptTemplate"], &kwargs))
 }
 
-fn template_of(role: &Role, prompt: &Json) -> Json {
+fn template_of(role: &Role, prompt: &Json) -> Result<Json, Unwritable> {
     let mut kwargs = json!({"prompt": prompt});
     let class = match role {
         Role::System => "SystemMessagePromptTemplate",
         Role::Human => "HumanMessagePromptTemplate",
         Role::Ai => "AIMessagePromptTemplate",
-        other => {
+        Role::Chat(name) => {
             if let Json::Object(kwargs) = &mut kwargs {
-                let name = if let Role::Chat(name) = other { name } else { other.type_name() };
                 kwargs.insert("role".to_owned(), json!(name));
             }
             "ChatMessagePromptTemplate"
         }
+        _ => return Err(Unwritable("a template of a tool's message cannot be written")),
     };
-    object(&["prompts", "chat", class], &kwargs)
+    Ok(object(&["prompts", "chat", class], &kwargs))
 }
 
 fn string_object(prompt: &PromptTemplate) -> Result<Json, Unwritable> {

@@ -119,6 +119,16 @@ fn values_that_would_change_cannot_be_written() {
 }
 
 #[test]
+fn a_template_of_a_tools_message_cannot_be_written() {
+    for (role, is_written) in [(Role::Tool, false), (Role::Chat("judge".into()), true)] {
+        let template = PromptTemplate::from_template("{x}").unwrap();
+        let message = MessageTemplate::from_prompt(role, template);
+        let prompt = ChatPromptTemplate::from_messages((message,)).unwrap();
+        assert_eq!(serde_json::to_string(&prompt).is_ok(), is_written);
+    }
+}
+
+#[test]
 fn partial_variables_of_a_chat_are_written() {
     let prompt = ChatPromptTemplate::from_messages((MessageTemplate::human("{place} {question}"),));
     let prompt = prompt.unwrap().with_partial("place", "Lisbon");

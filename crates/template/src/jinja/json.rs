@@ -2,8 +2,11 @@
 
 use minijinja::{Error, ErrorKind, Value, value::ValueKind};
 
-use super::{filters::shown, measure::MAX_VALUE_DEPTH};
+use super::filters::shown;
 use crate::{MAX_OUTPUT_BYTES, MAX_WIDTH};
+
+/// The deepest nesting that is written: 200 levels. JSON values have at most 128.
+const MAX_DEPTH: usize = 200;
 
 /// The form of the JSON that [`to_json`] writes.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +28,8 @@ pub struct JsonFormat<'f> {
 /// # Errors
 ///
 /// [`ErrorKind::UndefinedError`] if the value is, or contains, one that is undefined;
-/// [`ErrorKind::OutOfFuel`] if values are nested deeper than [`MAX_VALUE_DEPTH`], or if the output
-/// is longer than [`MAX_OUTPUT_BYTES`] by more than a text.
+/// [`ErrorKind::OutOfFuel`] if values are nested deeper than 200 levels, or if the output is longer
+/// than [`MAX_OUTPUT_BYTES`] by more than a text.
 pub fn to_json(value: &Value, format: &JsonFormat<'_>) -> Result<String, Error> {
     let mut json = Json { out: String::new(), format };
     json.push(value, 0)?;
@@ -60,7 +63,7 @@ struct Json<'f> {
 
 impl Json<'_> {
     fn push(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
-        if depth > MAX_VALUE_DEPTH || self.out.len() > MAX_OUTPUT_BYTES {
+        if depth > MAX_DEPTH || self.out.len() > MAX_OUTPUT_BYTES {
             return Err(Error::from(ErrorKind::OutOfFuel));
         }
         match value.kind() {
