@@ -63,12 +63,13 @@ pub struct ParseError {
     pub reason: String,
     /// The fault in detail, for the model that corrects the answer. It may quote the answer.
     pub detail: Option<Withheld>,
-    /// The cause, if there is one.
+    /// The cause, if there is one. As part of the error it is printed, so it must not quote the
+    /// answer, as errors of serde_json do: their text belongs into the detail.
     pub source: Option<BoxError>,
 }
 
 impl ParseError {
-    /// Creates the error with a cause.
+    /// Creates the error with a cause that does not quote the answer.
     #[must_use]
     pub fn new(text: &str, reason: impl Into<String>, source: impl Into<BoxError>) -> Self {
         Self { text: text.into(), reason: reason.into(), detail: None, source: Some(source.into()) }
@@ -80,7 +81,21 @@ impl ParseError {
         Self { text: text.into(), reason: reason.into(), detail: None, source: None }
     }
 
-    /// Sets the fault in detail, for the model that corrects the answer.
+    /// Sets the fault in detail, for the model that corrects the answer. `Debug` withholds it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::ParseError;
+    ///
+    /// fn names(text: &str) -> Result<Vec<String>, ParseError> {
+    ///     serde_json::from_str(text).map_err(|error| {
+    ///         // It quotes values of the answer.
+    ///         ParseError::without_source(text, "not a list of names").with_detail(error.to_string())
+    ///     })
+    /// }
+    /// assert!(!format!("{:?}", names(r#"["Ada", "my secret", 7]"#).unwrap_err()).contains('7'));
+    /// ```
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<Withheld>) -> Self {
         self.detail = Some(detail.into());

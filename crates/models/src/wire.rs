@@ -56,7 +56,6 @@ mod decode;
 mod delta_fast_path;
 #[cfg(feature = "embeddings")]
 mod embedding_list;
-mod finish_reason;
 mod growing_arguments;
 mod kept_size;
 mod lists;

@@ -3,12 +3,13 @@
 use std::{
     error::Error,
     fs::File,
-    io::{self, BufRead, BufReader, BufWriter, Write},
-    path::PathBuf,
+    io::{self, BufRead, BufReader, BufWriter, Stdout, Write},
+    path::{Path, PathBuf},
 };
 
 use conversant_core::SessionId;
 use conversant_transfer::{Export, Import};
+use tempfile::{Builder, NamedTempFile};
 
 use crate::report::Display;
 
@@ -84,18 +85,62 @@ impl FilePlace {
     }
 
     /// Opens the file for reading, and shows its size.
-    pub fn read(&self, display: &mut Display) -> io::Result<Box<dyn BufRead + Send>> {
+    pub fn read(&self, display: &mut Display) -> Result<Box<dyn BufRead + Send>, String> {
         let Some(path) = &self.path else { return Ok(Box::new(BufReader::new(io::stdin()))) };
-        let file = File::open(path)?;
-        display.expect(file.metadata()?.len());
+        let failed = |error: io::Error| format!("cannot read `{}`: {error}", path.display());
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if metadata.is_dir() {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
+        display.expect(metadata.len());
         Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
     }
 
-    /// Creates the file.
-    pub fn write(&self) -> io::Result<Box<dyn Write + Send>> {
-        Ok(match &self.path {
-            None => Box::new(io::stdout()),
-            Some(path) => Box::new(BufWriter::new(File::create_new(path)?)),
-        })
+    /// Creates a file that has its name at the end, so that a part is never taken for the whole.
+    pub fn write(&self) -> Result<Output, String> {
+        let Some(path) = self.path.clone() else { return Ok(Output::Standard(io::stdout())) };
+        let failed = |error: io::Error| format!("cannot write `{}`: {error}", path.display());
+        if path.exists() {
+            return Err(failed(io::ErrorKind::AlreadyExists.into()));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or_else(|| Path::new("."));
+        let part = Builder::new().prefix(".copy-").suffix(".part").tempfile_in(folder);
+        Ok(Output::File(BufWriter::new(part.map_err(failed)?), path))
+    }
+}
+
+/// What conversations are written to.
+#[derive(Debug)]
+pub enum Output {
+    Standard(Stdout),
+    File(BufWriter<NamedTempFile>, PathBuf),
+}
+
+impl Output {
+    /// Gives the file its name.
+    pub fn finish(self) -> Result<(), String> {
+        let Self::File(writer, path) = self else { return Ok(()) };
+        let failed = |error: io::Error| format!("cannot write `{}`: {error}", path.display());
+        let file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist_noclobber(&path).map(drop).map_err(|error| failed(error.error))
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Standard(output) => output.write(bytes),
+            Self::File(output, _) => output.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Standard(output) => output.flush(),
+            Self::File(output, _) => output.flush(),
+        }
     }
 }

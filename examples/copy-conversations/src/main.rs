@@ -29,7 +29,8 @@ const LEFT_OUT: u8 = 3;
 /// A file is one of: lines:FILE (all that a store has, as JSON lines), sharegpt:FILE,
 /// finetuning:FILE (OpenAI's lines), langchain-file:FILE (one conversation of LangChain's
 /// FileChatMessageHistory), or, to copy from, chatgpt:FILE (the conversations.json of an export).
-/// With `-` for FILE it is standard input or output. A file that exists is not overwritten.
+/// With `-` for FILE it is standard input or output. A file that exists is not overwritten, and one
+/// that is written has its name once it is whole.
 ///
 /// What cannot be copied is listed on standard error, with its place and reason. Exit codes: 0 if
 /// everything was copied, 1 after an error, 2 for wrong usage, 3 if something was left out.
@@ -105,7 +106,10 @@ async fn run(
             let export = file.export(settings)?;
             store.must_exist()?;
             let store = store.open().await?;
-            export.run(&*store, file.write()?, |event| display.show(event)).await?
+            let mut output = file.write()?;
+            let done = export.run(&*store, &mut output, |event| display.show(event)).await?;
+            output.finish()?;
+            done
         }
         (Place::Store(from), Place::Store(to)) => {
             from.must_exist()?;

@@ -1,6 +1,10 @@
 //! The stores that can be named on the command line.
 
-use std::path::PathBuf;
+use std::{
+    error::Error,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use conversant_core::{ChatHistory, HistoryError};
 use conversant_history_jsonl::JsonlHistory;
@@ -38,10 +42,8 @@ impl Store {
 
     /// Returns an error if the store is a path at which nothing is: to open it would create it.
     pub fn must_exist(&self) -> Result<(), String> {
-        match self {
-            Self::Sqlite(path) | Self::Jsonl(path) | Self::LangChainSqlite(path)
-                if !path.exists() =>
-            {
+        match self.path() {
+            Some(path) if !path.exists() => {
                 Err(format!("there is nothing at `{}` to copy from", path.display()))
             }
             _ => Ok(()),
@@ -49,7 +51,20 @@ impl Store {
     }
 
     /// Opens the store.
-    pub async fn open(self) -> Result<Box<dyn ChatHistory>, HistoryError> {
+    pub async fn open(self) -> Result<Box<dyn ChatHistory>, CannotOpen> {
+        let path = self.path().map(|path| path.display().to_string());
+        self.history().await.map_err(|source| CannotOpen { path, source })
+    }
+
+    /// Returns the path of a file or folder.
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(path) | Self::Jsonl(path) | Self::LangChainSqlite(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    async fn history(self) -> Result<Box<dyn ChatHistory>, HistoryError> {
         Ok(match self {
             Self::Sqlite(file) => Box::new(SqliteHistory::open(file)?),
             Self::Jsonl(folder) => Box::new(JsonlHistory::open(folder)?),
@@ -59,5 +74,27 @@ impl Store {
             Self::LangChainPostgres(url) => Box::new(LangChainPostgresHistory::connect(url).await?),
             Self::LangChainRedis(url) => Box::new(LangChainRedisHistory::connect(url).await?),
         })
+    }
+}
+
+/// A store that cannot be opened. The addresses of servers are not named: they may have passwords.
+#[derive(Debug)]
+pub struct CannotOpen {
+    path: Option<String>,
+    source: HistoryError,
+}
+
+impl fmt::Display for CannotOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.path {
+            Some(path) => write!(f, "cannot open `{path}`"),
+            None => f.write_str("cannot open the store on the server"),
+        }
+    }
+}
+
+impl Error for CannotOpen {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
     }
 }

@@ -230,8 +230,8 @@ impl FinishReason {
         }
     }
 
-    /// Returns whether a limit, a filter or the server itself cut the answer off, by the names that
-    /// servers use, in any case.
+    /// Returns whether a limit, a filter, the server itself or a fault cut the answer off, by the
+    /// names that servers use, in any case.
     ///
     /// A chain marks the turn of such an answer as
     /// [incomplete](crate::Turn::is_incomplete).
@@ -254,9 +254,44 @@ impl FinishReason {
         };
         // Such as `incomplete: safety`.
         let name = reason.split_once(':').map_or(reason.as_str(), |(name, _)| name);
-        CUT_OFF.contains(&name)
+        CUT_OFF.contains(&name) || self.is_failure()
+    }
+
+    /// Returns whether a fault ended the answer, by the names that servers use, in any case. The
+    /// adapters of conversant return an error then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::FinishReason;
+    ///
+    /// assert!(FinishReason::from("MALFORMED_FUNCTION_CALL").is_failure());
+    /// assert!(!FinishReason::Length.is_failure());
+    /// ```
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        // The known reasons are not failures.
+        let Self::Other(reason) = self else { return false };
+        let lower = reason.to_ascii_lowercase();
+        FAILURES.iter().any(|word| lower.contains(word))
     }
 }
+
+/// Parts of the reasons of servers for an answer that a fault has ended, in lower case.
+const FAILURES: &[&str] = &[
+    // OpenRouter, Zhipu and others.
+    "error",
+    "fail",
+    // vLLM, SGLang.
+    "abort",
+    "cancel",
+    "timeout",
+    // DeepSeek.
+    "insufficient_system_resource",
+    // Gemini: a call that it could not write, or of no tool of the request.
+    "malformed_function_call",
+    "unexpected_tool_call",
+];
 
 /// The reasons of servers for an answer that was cut off, in lower case.
 const CUT_OFF: &[&str] = &[

@@ -210,7 +210,8 @@ impl CallOptions {
     }
 
     /// Sets the key of the provider's prompt cache: one for a conversation, or for requests that
-    /// share a long prefix. Adapters leave it out for servers that do not know it.
+    /// share a long prefix. Adapters leave it out for servers that do not know it, and shorten what
+    /// is longer than 64 characters.
     #[must_use]
     pub fn with_prompt_cache_key(mut self, key: impl Into<String>) -> Self {
         self.prompt_cache_key = Some(key.into());

@@ -38,6 +38,14 @@ fn reasons_of_servers_that_cut_an_answer_off() {
         "repetition_truncation",
         "pause_turn",
         " length ",
+        "error",
+        "failed",
+        "CANCELLED",
+        "abort",
+        "timeout",
+        "insufficient_system_resource",
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
     ];
     let whole = [
         "stop",

@@ -14,7 +14,6 @@ use super::{
     choice_accumulator::ChoiceAccumulator,
     decode::{self, in_event, read},
     delta_fast_path::DeltaFastPath,
-    finish_reason::is_failure,
     message_in::MessageIn,
     sse::SseEvent,
     tolerant::{AnyValue, Index, Text},
@@ -341,7 +340,7 @@ fn error_of(
 
 /// Returns the error that a finish reason is, where no other error came with it.
 fn failed(choice: &ChoiceAccumulator) -> Option<ApiError> {
-    let reason = choice.finish_reason().filter(|reason| is_failure(reason))?;
+    let reason = choice.finish_reason().filter(|reason| reason.is_failure())?;
     Some(api_error::of_code(reason.as_str(), "", b""))
 }
 

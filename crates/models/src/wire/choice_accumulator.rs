@@ -9,7 +9,6 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     answer::Draft,
     answer_decoder::Ending,
-    finish_reason::is_failure,
     message_in::{ContentIn, MessageIn},
     provider_fields::{PROVIDER_FIELDS, ProviderField, join_part, stand_for_text},
     tolerant::Text,
@@ -151,7 +150,7 @@ impl ChoiceAccumulator {
     /// whole that was cut off.
     fn take_reason(&mut self, reason: FinishReason) {
         let is_cut_off = reason.is_cut_off();
-        if self.is_cut_off && !is_cut_off && !is_failure(&reason) {
+        if self.is_cut_off && !is_cut_off {
             return;
         }
         self.is_cut_off = is_cut_off;

@@ -1,6 +1,8 @@
 //! Writes the options of a call: stop sequences, tools and the format of the answer.
 
-use conversant_core::{CallOptions, ResponseFormat, ToolChoice, ToolDefinition};
+use std::{borrow::Cow, fmt::Write as _};
+
+use conversant_core::{CallOptions, ResponseFormat, ToolChoice, ToolDefinition, fnv1a};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::json;
 
@@ -32,11 +34,25 @@ pub(crate) fn push_chat_options(body: &mut BodyWriter, call: &CallOptions, own: 
     }
 }
 
+/// The most characters of a prompt cache key that OpenAI and Azure take.
+const MAX_KEY: usize = 64;
+
 /// Appends the key of the prompt cache: the call's, or else the adapter's.
 pub(crate) fn push_prompt_cache_key(body: &mut BodyWriter, call: &CallOptions, own: &CallOptions) {
     if let Some(key) = call.prompt_cache_key.as_ref().or(own.prompt_cache_key.as_ref()) {
-        push(body, "prompt_cache_key", key);
+        push(body, "prompt_cache_key", &*shortened_key(key));
     }
+}
+
+/// Returns a key of [`MAX_KEY`] characters in place of a longer one: its start, and a hash of it.
+fn shortened_key(key: &str) -> Cow<'_, str> {
+    if key.len() <= MAX_KEY || key.chars().nth(MAX_KEY).is_none() {
+        return Cow::Borrowed(key);
+    }
+    let mut short: String = key.chars().take(MAX_KEY - 17).collect();
+    // Writing to a `String` does not fail.
+    _ = write!(short, "-{:016x}", fnv1a(key.bytes()));
+    Cow::Owned(short)
 }
 
 fn push(body: &mut BodyWriter, name: &str, value: &(impl Serialize + ?Sized)) {

@@ -60,6 +60,23 @@ async fn each_host_is_spoken_to_in_its_dialect() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
+/// OpenAI refuses keys of more than 64 characters, and the id of a session may be longer.
+#[tokio::test]
+async fn a_long_prompt_cache_key_is_shortened() {
+    let e = "é".repeat(64);
+    let table = [
+        (e.clone(), e.clone()),
+        (format!("{e}1"), format!("{}-0feb0380dc7979fc", "é".repeat(47))),
+        (format!("{e}2"), format!("{}-0feb0680dc797f15", "é".repeat(47))),
+    ];
+    for (key, expected) in table {
+        let options = CallOptions::new().with_prompt_cache_key(key);
+        let request = ChatRequest::new(messages().slice(3..)).with_options(options);
+        let body = sent(Dialect::OPENAI, |builder| builder, request).await;
+        assert_eq!(body["prompt_cache_key"], expected);
+    }
+}
+
 #[tokio::test]
 async fn streams_report_their_usage_where_the_server_is_known_to_accept_it() {
     let reported = Some(json!({"include_usage": true}));

@@ -165,3 +165,30 @@ fn a_store_that_is_not_there_is_not_created() {
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn a_file_that_cannot_be_used_is_named_and_leaves_no_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    drop(SqliteHistory::open(path("ours.db")).unwrap());
+    fs::create_dir(path("folder")).unwrap();
+    fs::write(path("there.jsonl"), "").unwrap();
+    for (from, to, named) in [
+        ("lines:none.jsonl", "sqlite:to.db", "cannot read `none.jsonl`"),
+        ("lines:folder", "sqlite:to.db", "cannot read `folder`"),
+        ("sqlite:ours.db", "lines:there.jsonl", "cannot write `there.jsonl`"),
+        ("sqlite:ours.db", "lines:none/all.jsonl", "cannot write `none/all.jsonl`"),
+        ("sqlite:ours.db", "sqlite:none/to.db", "cannot open `none/to.db`"),
+        ("sqlite:there.jsonl/x", "sqlite:to.db", "nothing at `there.jsonl/x`"),
+    ] {
+        let absolute = |place: &str| place.replacen(':', &format!(":{}/", path("")), 1);
+        let output = run(&absolute(from), &absolute(to));
+        assert_eq!(output.status.code(), Some(1), "{from} {to}");
+        let shown = stderr(&output).replace(&format!("{}/", path("")), "");
+        assert!(shown.contains(named), "{shown}");
+    }
+    let mut files: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+    files.retain(|name| name.to_string_lossy().ends_with(".part"));
+    assert_eq!(files, Vec::<std::ffi::OsString>::new());
+}

@@ -14,7 +14,8 @@ impl<M: ChatEndpoint> OpenAiBuilder<M> {
 
     /// Sets the key of the provider's prompt cache. The
     /// [`prompt_cache_key`](conversant_core::CallOptions::prompt_cache_key) of a call replaces it.
-    /// It is sent only to servers that accept it, by the [`Dialect`](crate::Dialect).
+    /// It is sent only to servers that accept it, by the [`Dialect`](crate::Dialect). Of a key with
+    /// more than 64 characters, which OpenAI refuses, the first 47 and a hash are sent.
     pub fn prompt_cache_key(mut self, key: impl Into<String>) -> Self {
         self.params.options.prompt_cache_key = Some(key.into());
         self
