@@ -251,6 +251,7 @@ pub trait ChatHistory: Send + Sync {
 
     /// Stores a note as [`put_note`](Self::put_note) does, if the note of that name is still the
     /// one that was read (`None`: there was none). Returns whether it was. Unsupported by default.
+    /// A view at another point than the tip compares, and stores nothing ([`at`](Self::at)).
     ///
     /// The store compares and stores at once, for all its users. So a change of what was read is
     /// never stored in place of another one, however late its request arrives.
@@ -301,7 +302,10 @@ pub trait ChatHistory: Send + Sync {
     /// - It appends a turn at the point and makes it the session's tip; from then on the view ends
     ///   at that turn.
     /// - It loads a note only if all turns that the note covers are on the path, and stores one
-    ///   only while the view ends at the tip.
+    ///   only while the view ends at the tip. Elsewhere [`put_note`](Self::put_note) does nothing,
+    ///   and neither does [`replace_note`](Self::replace_note), which still returns whether the note
+    ///   that the view loads is the one that was read. So a memory at an earlier point keeps the
+    ///   notes of the conversation, and needs no code for it.
     ///
     /// It does no I/O. Use a view for one session and one call: to answer a question again, or to
     /// ask another one in its place.

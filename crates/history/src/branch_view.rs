@@ -14,11 +14,21 @@ use conversant_core::{
 
 /// A store of branches whose operations read and write a session at a point, for [`HistoryAt`].
 ///
-/// `None` is the session's tip, so that the operations of [`ChatHistory`] are these without a
-/// point.
+/// Implemented by stores with branches; called by [`HistoryAt`], and by the store's own
+/// [`ChatHistory`], since `None` is the session's tip: the operations of `ChatHistory` are these
+/// without a point. `suite::branched_history` of `conversant-testkit` checks them.
+///
+/// # Errors
+/// An operation fails as the one of [`ChatHistory`] does, and with
+/// [`UnknownTurn`](HistoryError::UnknownTurn) if the session does not have the point. A session that
+/// was never written has its tip and [`Point::Start`], and is empty there.
 #[async_trait]
 pub trait BranchedHistory: ChatHistory + Clone + 'static {
-    /// Loads a part of a session that ends at a point.
+    /// Loads a part of a session that ends at a point, whose version is that of the slice.
+    ///
+    /// # Errors
+    /// As [`ChatHistory::load`], and [above](Self#errors). A version after which to load that is
+    /// not on the path to the point is not an error: all of the path is loaded.
     async fn load_at(
         &self,
         session: &SessionId,
@@ -26,7 +36,14 @@ pub trait BranchedHistory: ChatHistory + Clone + 'static {
         range: Range,
     ) -> Result<Slice, HistoryError>;
 
-    /// Appends a turn at a point, which becomes the tip.
+    /// Appends a turn at a point, and makes it the tip. What is expected is compared with the
+    /// version at the point.
+    ///
+    /// A turn that is stored already, on any branch, is not appended again, and the tip stays. Then
+    /// it does not matter whether the session has the point.
+    ///
+    /// # Errors
+    /// As [`ChatHistory::append`], and [above](Self#errors).
     async fn append_at(
         &self,
         session: &SessionId,
@@ -36,6 +53,9 @@ pub trait BranchedHistory: ChatHistory + Clone + 'static {
     ) -> Result<Version, HistoryError>;
 
     /// Loads whole turns of a part of a session that ends at a point.
+    ///
+    /// # Errors
+    /// As [`ChatHistory::turns`], and [above](Self#errors).
     async fn turns_at(
         &self,
         session: &SessionId,
@@ -43,7 +63,11 @@ pub trait BranchedHistory: ChatHistory + Clone + 'static {
         range: Range,
     ) -> Result<Vec<Turn>, HistoryError>;
 
-    /// Returns the first messages of a session that ends at a point.
+    /// Returns the first messages of a session that ends at a point. `None` if the store does not
+    /// support it.
+    ///
+    /// # Errors
+    /// As [`ChatHistory::first`], and [above](Self#errors).
     async fn first_at(
         &self,
         session: &SessionId,
@@ -52,6 +76,9 @@ pub trait BranchedHistory: ChatHistory + Clone + 'static {
     ) -> Result<Option<Messages>, HistoryError>;
 
     /// Loads a note, if all turns that it covers are on the path to a point.
+    ///
+    /// # Errors
+    /// As [`ChatHistory::note`], and [above](Self#errors).
     async fn note_at(
         &self,
         session: &SessionId,
@@ -59,7 +86,10 @@ pub trait BranchedHistory: ChatHistory + Clone + 'static {
         name: &str,
     ) -> Result<Option<Note>, HistoryError>;
 
-    /// Stores a note, if the point is the session's tip.
+    /// Stores a note, if the point is the session's tip. At another point, it does nothing.
+    ///
+    /// # Errors
+    /// As [`ChatHistory::put_note`], and [above](Self#errors).
     async fn put_note_at(
         &self,
         session: &SessionId,
@@ -68,8 +98,12 @@ pub trait BranchedHistory: ChatHistory + Clone + 'static {
         note: &Note,
     ) -> Result<(), HistoryError>;
 
-    /// Stores a note, if the point is the session's tip and the note there is still the one that
-    /// was read. Returns whether it is.
+    /// Stores a note, if the point is the session's tip and the note that [`note_at`](Self::note_at)
+    /// finds there is still the one that was read. Returns whether it is: at another point too,
+    /// where nothing is stored.
+    ///
+    /// # Errors
+    /// As [`ChatHistory::replace_note`], and [above](Self#errors).
     async fn replace_note_at(
         &self,
         session: &SessionId,

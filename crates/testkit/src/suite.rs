@@ -9,10 +9,10 @@
 //! |---|---|---|
 //! | [`ChatHistory`](conversant_core::ChatHistory) | [`history()`] | a store; sessions are its own |
 //! | store whose versions name their last turn | [`versioned_history`] | as [`history()`] |
-//! | store whose turns are a tree | [`branched_history`] | as [`history()`] |
-//! | store that lists its sessions | [`listed_history`] | as [`history()`] |
+//! | store whose turns are a tree | [`branched_history`] | all operations of branches |
+//! | store that lists its sessions | [`listed_history`] | all operations of lists |
 //! | store behind a network | [`networked_history`] | a server, and a way to open it by address |
-//! | store of LangChain's rows | [`langchain_history`] | a way to change rows as Python does |
+//! | store of LangChain's rows | [`langchain_history`] | a way to add rows as Python; `turns` |
 //! | store on a server that can be killed | [`killed_history`] | a [`Server`](crate::servers::Server) |
 //! | store that several handles write | [`shared_history`] | several handles to one store |
 //! | store that outlives its handle | [`reopened_history`] | a way to open the same store |
@@ -22,8 +22,10 @@
 //! | [`CompletionModel`](conversant_core::CompletionModel) | [`completion_model`] | the same |
 //!
 //! A check that does not apply (notes, in a history without notes) is skipped, and the report lists
-//! it. A panic of the implementation is not caught: it fails the test where it happens. An
-//! implementation that never returns hangs its suite.
+//! it. Most checks of [`shared_history`], [`networked_history`] and [`killed_history`] compare whole
+//! turns, and are skipped if the store does not have
+//! [`turns`](conversant_core::ChatHistory::turns). A panic of the implementation is not caught: it
+//! fails the test where it happens. An implementation that never returns hangs its suite.
 
 mod check;
 mod history;

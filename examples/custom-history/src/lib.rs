@@ -8,7 +8,7 @@ use conversant_core::{
     async_trait,
 };
 
-/// All conversations, for as long as it lives.
+/// All conversations, for as long as it lives. An operation locks them once, and awaits nothing.
 #[derive(Debug, Default)]
 pub struct Shelf(Mutex<HashMap<SessionId, Log>>);
 
@@ -21,18 +21,12 @@ struct Log {
     turns: HashMap<TurnId, (Turn, Version)>,
 }
 
-impl Shelf {
-    /// Does something to a conversation, whole or not at all: nothing awaits in here.
-    fn with<T>(&self, id: &SessionId, act: impl FnOnce(&mut Log) -> T) -> Result<T, HistoryError> {
-        let mut shelf = self.0.lock().map_err(|_| HistoryError::Busy)?;
-        Ok(act(shelf.entry(id.clone()).or_default()))
-    }
-}
-
 #[async_trait]
 impl ChatHistory for Shelf {
     async fn load(&self, id: &SessionId, range: Range) -> Result<Slice, HistoryError> {
-        self.with(id, |log| range.cut(log.epoch, &log.messages, &log.starts))
+        let shelf = self.0.lock().map_err(|_| HistoryError::Busy)?;
+        let cut = |log: &Log| range.cut(log.epoch, &log.messages, &log.starts);
+        Ok(shelf.get(id).map_or_else(Slice::default, cut))
     }
 
     async fn append(
@@ -41,20 +35,26 @@ impl ChatHistory for Shelf {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        self.with(id, |log| {
-            if let Some((stored, end)) = log.turns.get(&turn.id()) {
-                return turn.check_stored(stored).map(|()| *end); // saving it twice is saving it once
-            }
-            expect.check(Version::new(log.epoch, log.messages.len() as u64))?;
-            log.starts.push(log.messages.len());
-            log.messages.extend(turn.messages().iter_shared().cloned());
-            let end = Version::new(log.epoch, log.messages.len() as u64);
+        let mut shelf = self.0.lock().map_err(|_| HistoryError::Busy)?;
+        let log = shelf.entry(id.clone()).or_default();
+        if let Some((stored, end)) = log.turns.get(&turn.id()) {
+            return turn.check_stored(stored).map(|()| *end); // saving it twice is saving it once
+        }
+        let start = log.messages.len();
+        expect.check(Version::new(log.epoch, start as u64))?;
+        log.messages.extend(turn.messages().iter_shared().cloned());
+        let end = Version::new(log.epoch, log.messages.len() as u64);
+        if !turn.messages().is_empty() {
+            log.starts.push(start); // without messages, it is not a turn of the conversation
             log.turns.insert(turn.id(), (turn.clone(), end));
-            Ok(end)
-        })?
+        }
+        Ok(end)
     }
 
     async fn clear(&self, id: &SessionId) -> Result<(), HistoryError> {
-        self.with(id, |log| *log = Log { epoch: log.epoch + 1, ..Log::default() })
+        let mut shelf = self.0.lock().map_err(|_| HistoryError::Busy)?;
+        let log = shelf.entry(id.clone()).or_default();
+        *log = Log { epoch: log.epoch + 1, ..Log::default() };
+        Ok(())
     }
 }

@@ -35,7 +35,10 @@ enum Flaw {
     ForksOverTurns,
     LeavesViews,
     DropsNotesOfViews,
+    ReplacesNotesElsewhere,
     StoresNothings,
+    /// Not a flaw: it has no operations but those of branches.
+    HasBranchesAlone,
 }
 
 const FLAWS: &[(Flaw, &str)] = &[
@@ -60,6 +63,7 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::ForksOverTurns, "a_fork_begins_a_session_without_turns"),
     (Flaw::LeavesViews, "a_repeated_append_moves_the_view"),
     (Flaw::DropsNotesOfViews, "a_note_is_stored_at_the_tip"),
+    (Flaw::ReplacesNotesElsewhere, "a_note_is_replaced_at_the_tip"),
     (Flaw::StoresNothings, "a_turn_without_messages_is_no_point"),
 ];
 
@@ -80,6 +84,14 @@ impl Flawed {
 
     fn has(&self, flaw: Flaw) -> bool {
         self.flaw == flaw
+    }
+
+    /// Fails if the history has no operations but those of branches.
+    fn has_more(&self) -> Result<(), HistoryError> {
+        if self.has(Flaw::HasBranchesAlone) {
+            return Err(HistoryError::Unsupported { what: "it" });
+        }
+        Ok(())
     }
 
     fn seen(&self) -> &dyn ChatHistory {
@@ -169,10 +181,12 @@ impl ChatHistory for Flawed {
     }
 
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        self.has_more()?;
         self.seen().turns(&self.source(session), range).await
     }
 
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.has_more()?;
         if self.has(Flaw::ForgetsForks) {
             for other in self.store.sessions(None, usize::MAX).await? {
                 self.store.delete(&other).await?;
@@ -186,10 +200,14 @@ impl ChatHistory for Flawed {
         session: &SessionId,
         count: usize,
     ) -> Result<Option<Messages>, HistoryError> {
+        if self.has(Flaw::HasBranchesAlone) {
+            return Ok(None);
+        }
         self.seen().first(session, count).await
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        self.has_more()?;
         if self.has(Flaw::KeepsNotes) {
             return Ok(self.notes.lock().unwrap().get(session).cloned());
         }
@@ -208,11 +226,28 @@ impl ChatHistory for Flawed {
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
+        self.has_more()?;
         if self.has(Flaw::DropsNotesOfViews) && self.view.is_some() {
             return Ok(());
         }
         self.notes.lock().unwrap().insert(session.clone(), note.clone());
         self.seen().put_note(session, name, note).await
+    }
+
+    async fn replace_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        self.has_more()?;
+        match self.seen().replace_note(session, name, read, note).await {
+            Ok(true) if self.has(Flaw::ReplacesNotesElsewhere) => {
+                self.store.put_note(session, name, note).await.map(|()| true)
+            }
+            replaced => replaced,
+        }
     }
 
     fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
@@ -282,4 +317,18 @@ async fn each_check_finds_its_flaw() {
         let error = suite::branched_history(|| Flawed::new(*flaw)).await.unwrap_err();
         assert!(error.failed().any(|(name, _)| name == *check), "{flaw:?} by {check}:\n{error}");
     }
+}
+
+#[tokio::test]
+async fn a_store_that_has_branches_alone_fails_no_check() {
+    let report = suite::branched_history(|| Flawed::new(Flaw::HasBranchesAlone)).await.unwrap();
+    let skipped: Vec<&str> = report.skipped().map(|(check, _)| check).collect();
+    let without_notes = [
+        "a_note_of_a_branch_that_was_left_is_not_loaded",
+        "a_note_without_a_tip_is_of_the_branch_that_had_it",
+        "a_fork_begins_a_session_without_turns",
+        "a_note_is_stored_at_the_tip",
+        "a_note_is_replaced_at_the_tip",
+    ];
+    assert_eq!(skipped, without_notes, "{report}");
 }

@@ -29,6 +29,8 @@ enum Flaw {
     TakesEmptyFiltersForAll,
     CountsForksTwice,
     FindsAnyWord,
+    /// Not a flaw: it has no operations but those of lists.
+    HasListsAlone,
 }
 
 const FLAWS: &[(Flaw, &str)] = &[
@@ -113,10 +115,16 @@ impl ChatHistory for Flawed {
     }
 
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        if self.has(Flaw::HasListsAlone) {
+            return Err(HistoryError::Unsupported { what: "turns" });
+        }
         self.store.turns(session, range).await
     }
 
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+        if self.has(Flaw::HasListsAlone) {
+            return Err(HistoryError::Unsupported { what: "deleting sessions" });
+        }
         if self.has(Flaw::OnlyClears) {
             return self.store.clear(session).await;
         }
@@ -124,7 +132,7 @@ impl ChatHistory for Flawed {
     }
 
     fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
-        self.store.at(point)
+        if self.has(Flaw::HasListsAlone) { None } else { self.store.at(point) }
     }
 
     async fn set_tip(
@@ -239,4 +247,13 @@ async fn each_check_finds_its_flaw() {
         let error = suite::listed_history(make).await.unwrap_err();
         assert!(error.failed().any(|(name, _)| name == *check), "{flaw:?} by {check}:\n{error}");
     }
+}
+
+#[tokio::test]
+async fn a_store_that_has_lists_alone_fails_no_check() {
+    let make = || Flawed { flaw: Flaw::HasListsAlone, store: InMemoryHistory::new() };
+    let report = suite::listed_history(make).await.unwrap();
+    let skipped: Vec<&str> = report.skipped().map(|(check, _)| check).collect();
+    let expected = ["deleting_takes_title_and_labels", "branches_are_counted_once"];
+    assert_eq!(skipped, expected, "{report}");
 }

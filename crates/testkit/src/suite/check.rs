@@ -2,6 +2,8 @@
 
 use std::{error::Error, future::Future, pin::Pin};
 
+use conversant_core::HistoryError;
+
 pub(super) type Checked = Result<(), Stop>;
 
 /// The reason for which a check stops early.
@@ -24,6 +26,18 @@ impl<E: Error> From<E> for Stop {
         Self::Failed(shown)
     }
 }
+
+/// Returns the result of an operation, or the reason to skip the check if the history does not have
+/// it.
+pub(super) fn supported<T>(outcome: Result<T, HistoryError>, without: &str) -> Result<T, Stop> {
+    match outcome {
+        Err(HistoryError::Unsupported { .. }) => Err(Stop::Skipped(without.to_owned())),
+        other => Ok(other?),
+    }
+}
+
+/// The reason to skip a check that compares whole turns.
+pub(super) const NO_TURNS: &str = "no turns";
 
 /// Fails a check unless a condition holds. The message describes what was found instead.
 macro_rules! ensure {

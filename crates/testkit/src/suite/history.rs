@@ -160,6 +160,9 @@ pub async fn versioned_history<H: ChatHistory>(
 /// that are asked in another form, undone turns, forks, and writers that branch at once. Run it in
 /// addition to [`history()`] and [`versioned_history()`].
 ///
+/// The history has to have [`at`](ChatHistory::at), [`set_tip`](ChatHistory::set_tip),
+/// [`alternatives`](ChatHistory::alternatives) and [`fork`](ChatHistory::fork).
+///
 /// # Errors
 /// [`SuiteError`], which names all checks that failed.
 pub async fn branched_history<H: ChatHistory>(
@@ -188,6 +191,7 @@ pub async fn branched_history<H: ChatHistory>(
         fork::a_fork_begins_a_session_without_turns,
         view::a_repeated_append_moves_the_view,
         view::a_note_is_stored_at_the_tip,
+        view::a_note_is_replaced_at_the_tip,
         without_messages::a_turn_without_messages_is_no_point,
     );
     running.finish()
@@ -196,8 +200,9 @@ pub async fn branched_history<H: ChatHistory>(
 /// Checks that a history lists its sessions
 /// ([`ChatHistory::list_sessions`](conversant_core::ChatHistory::list_sessions)): titles, labels,
 /// times, sums, pages, filters, search, and deletion by filter. Run it in addition to
-/// [`history()`]. The checks of search, sums and branches are skipped where the history does not
-/// have them.
+/// [`history()`]. The checks of search, sums, branches and [`delete`](ChatHistory::delete) are
+/// skipped where the history does not have them. It has to have the other operations of
+/// [lists](ChatHistory#lists-of-sessions).
 ///
 /// # Errors
 /// [`SuiteError`], which names all checks that failed.

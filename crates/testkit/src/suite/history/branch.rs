@@ -273,11 +273,11 @@ pub(super) async fn ranges_are_of_one_path(history: &impl ChatHistory) -> Checke
         ensure!(messages.messages == expected, "the last {} messages are others", 2 * count);
         ensure!(turns.version == messages.version, "the versions of two ranges differ");
     }
-    let whole = history.turns(tree.session(), Range::All).await?;
-    ensure!(whole.iter().eq(path), "the turns are others");
     let view = tree.at(tree.after(2)?)?;
     let left = view.load(tree.session(), Range::LastTurns(2)).await?;
     ensure!(left.messages == joined(&[tree.turn(1)?, tree.turn(2)?]), "the view shows others");
+    let Some(whole) = tree.driver.turns().await? else { return Ok(()) };
+    ensure!(whole.iter().eq(path), "the turns are others");
     let left = view.turns(tree.session(), Range::LastTurns(1)).await?;
     ensure!(left.iter().eq([tree.turn(2)?]), "the view has other turns");
     Ok(())
@@ -289,8 +289,9 @@ pub(super) async fn a_fork_is_a_session_of_its_own(history: &impl ChatHistory) -
     let version = history.fork(tree.session(), tree.after(1)?, &fork.session).await?;
     ensure!(version.messages == 4, "the fork is at {version:?}");
     fork.holds(&[tree.turn(0)?, tree.turn(1)?]).await?;
-    let turns = history.turns(&fork.session, Range::All).await?;
-    ensure!(turns.iter().eq([tree.turn(0)?, tree.turn(1)?]), "the fork has other turns");
+    if let Some(turns) = fork.turns().await? {
+        ensure!(turns.iter().eq([tree.turn(0)?, tree.turn(1)?]), "the fork has other turns");
+    }
 
     let (here, there) = (exchange(10), exchange(11));
     tree.driver.append(&here).await?;

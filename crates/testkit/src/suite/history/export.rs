@@ -7,11 +7,11 @@ use conversant_core::{
 };
 
 use super::session_driver::{SessionDriver, exchange, supported};
-use crate::suite::check::{Checked, ensure};
+use crate::suite::check::{Checked, NO_TURNS, ensure};
 
 pub(super) async fn turns_are_loaded_as_they_were_appended(history: &impl ChatHistory) -> Checked {
     let driver = SessionDriver::new(history)?;
-    supported(history.turns(&driver.session, Range::All).await, "no turns")?;
+    supported(history.turns(&driver.session, Range::All).await, NO_TURNS)?;
     let first = exchange(1);
     let seen = driver.append(&first).await?;
     let second = exchange(2).with_base(seen).with_incomplete(true);
@@ -58,7 +58,7 @@ pub(super) async fn turns_are_loaded_as_they_were_appended(history: &impl ChatHi
 
 pub(super) async fn a_turn_that_a_range_cuts_is_left_out(history: &impl ChatHistory) -> Checked {
     let driver = SessionDriver::new(history)?;
-    supported(history.turns(&driver.session, Range::All).await, "no turns")?;
+    supported(history.turns(&driver.session, Range::All).await, NO_TURNS)?;
     let turns = [exchange(1), exchange(2), exchange(3)];
     let mut versions = Vec::new();
     for turn in &turns {

@@ -4,6 +4,7 @@ use conversant_core::{
     ChatHistory, Expect, HistoryError, Messages, Range, SessionId, Slice, Turn, TurnId, Version,
 };
 
+pub(super) use super::super::check::supported;
 use super::super::check::{Checked, Stop, ensure};
 
 pub(super) struct SessionDriver<'h, H> {
@@ -71,6 +72,14 @@ impl<'h, H: ChatHistory> SessionDriver<'h, H> {
         self.history.clear(&self.session).await
     }
 
+    /// Returns the session's turns, if the history loads turns.
+    pub(super) async fn turns(&self) -> Result<Option<Vec<Turn>>, HistoryError> {
+        match self.history.turns(&self.session, Range::All).await {
+            Err(HistoryError::Unsupported { .. }) => Ok(None),
+            turns => turns.map(Some),
+        }
+    }
+
     /// Checks that the session holds these turns and nothing else.
     pub(super) async fn holds(&self, turns: &[&Turn]) -> Checked {
         let expected = joined(turns);
@@ -90,15 +99,6 @@ impl<'h, H: ChatHistory> SessionDriver<'h, H> {
             slice.messages.len()
         );
         Ok(())
-    }
-}
-
-/// Returns the result of an operation, or the reason to skip the check if the history does not have
-/// it.
-pub(super) fn supported<T>(outcome: Result<T, HistoryError>, without: &str) -> Result<T, Stop> {
-    match outcome {
-        Err(HistoryError::Unsupported { .. }) => Err(Stop::Skipped(without.to_owned())),
-        other => Ok(other?),
     }
 }
 

@@ -6,7 +6,7 @@ use super::session_driver::{SessionDriver, exchange};
 use crate::{
     join_all::join_all,
     suite::{
-        check::{Checked, Stop, ensure, run},
+        check::{Checked, NO_TURNS, Stop, ensure, run, supported},
         report::{Running, SuiteError, SuiteReport},
     },
 };
@@ -126,7 +126,9 @@ async fn one_turn_of_all_handles_is_there_once<H: ChatHistory>(handles: &[H]) ->
 /// Returns the turns that the first handle finds.
 async fn stored<H: ChatHistory>(drivers: &[SessionDriver<'_, H>]) -> Result<Vec<Turn>, Stop> {
     match drivers.first() {
-        Some(driver) => Ok(driver.history.turns(&driver.session, Range::All).await?),
+        Some(driver) => {
+            supported(driver.history.turns(&driver.session, Range::All).await, NO_TURNS)
+        }
         None => Ok(Vec::new()),
     }
 }

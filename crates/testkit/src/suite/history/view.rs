@@ -58,3 +58,33 @@ pub(super) async fn a_note_is_stored_at_the_tip(history: &impl ChatHistory) -> C
     }
     Ok(())
 }
+
+pub(super) async fn a_note_is_replaced_at_the_tip(history: &impl ChatHistory) -> Checked {
+    let tree = Tree::grown(history, 2).await?;
+    let (session, end) = (tree.session(), tree.version(1)?);
+    let (first, second) = (Note::new("first", end), Note::new("second", end));
+    let stores = async |expected: &Note| -> Checked {
+        let found = history.note(session, "summary").await?;
+        ensure!(found.as_ref() == Some(expected), "{found:?} is stored instead of {expected:?}");
+        Ok(())
+    };
+    let at_tip = tree.at(tree.after(1)?)?;
+    let begun = at_tip.replace_note(session, "summary", None, &first).await;
+    ensure!(supported(begun, "it replaces no notes")?, "there is a note at first");
+    stores(&first).await?;
+    // A view that ends elsewhere compares what it loads, and stores nothing.
+    let elsewhere = tree.at(tree.after(0)?)?;
+    let other = Note::new("another", tree.version(0)?);
+    for (read, expected) in [(None, true), (Some(&first), false)] {
+        let is_read = elsewhere.replace_note(session, "summary", read, &other).await?;
+        ensure!(is_read == expected, "whether {read:?} was read elsewhere: {is_read}");
+        stores(&first).await?;
+    }
+    let is_read = at_tip.replace_note(session, "summary", Some(&first), &second).await?;
+    ensure!(is_read, "the note at the tip is not the one that was stored");
+    stores(&second).await?;
+    let turn = TurnId::random();
+    let unknown = tree.at(Point::After(turn))?.replace_note(session, "summary", None, &other).await;
+    ensure!(is_unknown(&unknown, turn), "a note at an unknown point: {unknown:?}");
+    Ok(())
+}

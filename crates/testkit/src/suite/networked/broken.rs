@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     join_all::join_all,
-    suite::check::{Checked, Stop, ensure},
+    suite::check::{Checked, NO_TURNS, Stop, ensure, supported},
 };
 
 /// The time of a lease that does not expire during a check.
@@ -44,7 +44,7 @@ where
         ensure!(version.messages == seen.messages + 2, "{seen} led to {version}");
         turns.push(turn);
     }
-    let found = in_time(|| history.turns(&session, Range::All)).await?;
+    let found = supported(in_time(|| history.turns(&session, Range::All)).await, NO_TURNS)?;
     ensure!(found == turns, "found {} turns instead of {}", found.len(), turns.len());
 
     let version = in_time(|| history.load(&session, Range::LastTurns(0))).await?.version;
@@ -170,7 +170,7 @@ pub(super) async fn holds(
     session: &SessionId,
     appended: &[(TurnId, bool)],
 ) -> Checked {
-    let stored = answered(|| history.turns(session, Range::All)).await?;
+    let stored = supported(answered(|| history.turns(session, Range::All)).await, NO_TURNS)?;
     let stored: Vec<TurnId> = stored
         .iter()
         .map(Turn::id)

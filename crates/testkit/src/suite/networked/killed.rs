@@ -17,7 +17,7 @@ use crate::{
     join_all::join_all,
     servers::Server,
     suite::{
-        check::{Checked, Stop, ensure, run},
+        check::{Checked, NO_TURNS, Stop, ensure, run, supported},
         report::{Running, SuiteError, SuiteReport},
     },
 };
@@ -126,7 +126,7 @@ async fn writers_of_a_server_that_is_killed_have_one_order<H: ChatHistory, S: Se
     }
     told.sort();
     let history = subject.handle(0)?;
-    let found = answered(|| history.turns(session, Range::All)).await?;
+    let found = supported(answered(|| history.turns(session, Range::All)).await, NO_TURNS)?;
     let expected: Vec<TurnId> = told.iter().map(|(_, id)| *id).collect();
     let found: Vec<TurnId> = found.iter().map(Turn::id).collect();
     let lost = expected.iter().filter(|id| !found.contains(id)).count();
@@ -164,7 +164,7 @@ async fn expect_only(
     seen: Version,
     turns: &[&Turn],
 ) -> Checked {
-    let found = answered(|| history.turns(session, Range::All)).await?;
+    let found = supported(answered(|| history.turns(session, Range::All)).await, NO_TURNS)?;
     ensure!(found.iter().eq(turns.iter().copied()), "found {} turns", found.len());
     let after = answered(|| history.load(session, Range::After(seen))).await?;
     let expected = turns.iter().map(|turn| turn.messages().len()).sum::<usize>();

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     join_all::join_all,
-    suite::check::{Checked, Stop, ensure},
+    suite::check::{Checked, NO_TURNS, Stop, ensure, supported},
 };
 
 /// The longest time that any operation may take.
@@ -88,7 +88,7 @@ where
         if timeout(at_most(MAX_OPERATION), proxy.deliver()).await.is_err() {
             return Err(Stop::Failed("the server did not close the connections".to_owned()));
         }
-        let found = answered(|| history.turns(&session, Range::All)).await?;
+        let found = supported(answered(|| history.turns(&session, Range::All)).await, NO_TURNS)?;
         ensure!(
             found.as_slice() == std::slice::from_ref(&next),
             "round {round}: {} turns after a late append, a clear and an append",
@@ -177,7 +177,7 @@ async fn state(
     history: &impl ChatHistory,
     session: &SessionId,
 ) -> Result<(Vec<TurnId>, bool), Stop> {
-    let turns = answered(|| history.turns(session, Range::All)).await?;
+    let turns = supported(answered(|| history.turns(session, Range::All)).await, NO_TURNS)?;
     let note = answered(|| history.note(session, "late")).await.is_ok_and(|note| note.is_some());
     Ok((turns.iter().map(Turn::id).collect(), note))
 }

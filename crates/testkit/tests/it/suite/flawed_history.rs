@@ -12,7 +12,7 @@ use conversant_core::{
 };
 
 use super::{
-    flawed_log::{Log, kept, seen_without},
+    flawed_log::{Log, kept, seen_without, too_large},
     history_flaw::HistoryFlaw,
     wait,
 };
@@ -227,7 +227,9 @@ impl ChatHistory for History {
         }
         let kept = kept(turn, self.flaw);
         let add = |log: &mut Log| {
-            log.turns.push((turn.id(), kept.clone()));
+            if !kept.is_empty() || self.has(HistoryFlaw::StoresNothings) {
+                log.turns.push((turn.id(), kept.clone()));
+            }
             if !kept.is_empty() || self.has(HistoryFlaw::ExportsNothings) {
                 log.exported.push(turn.clone());
             }
@@ -493,8 +495,4 @@ impl ChatHistory for History {
         });
         Ok(())
     }
-}
-
-const fn too_large() -> HistoryError {
-    HistoryError::TooLarge { bytes: 100_001, limit: 100_000 }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use conversant_core::{LeaseHolder, Message, Note, Turn, TurnId, Version};
+use conversant_core::{HistoryError, LeaseHolder, Message, Note, Turn, TurnId, Version};
 use serde_json::Value as Json;
 
 use super::history_flaw::HistoryFlaw;
@@ -40,6 +40,10 @@ impl Log {
 pub(crate) fn seen_without(mut log: Log) -> Log {
     log.turns.pop();
     log
+}
+
+pub(crate) const fn too_large() -> HistoryError {
+    HistoryError::TooLarge { bytes: 100_001, limit: 100_000 }
 }
 
 /// Returns what is stored of a turn.

@@ -38,6 +38,7 @@ const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::FoldsSeparators, "sessions_never_mix"),
     (HistoryFlaw::ClearsEverything, "clearing_one_session_leaves_the_others"),
     (HistoryFlaw::ExportsNothings, "a_turn_without_messages_is_not_stored"),
+    (HistoryFlaw::StoresNothings, "a_turn_without_messages_is_not_stored"),
     (HistoryFlaw::ListsNotes, "a_session_without_turns_is_not_listed"),
     (HistoryFlaw::ForgetsBases, "turns_are_loaded_as_they_were_appended"),
     (HistoryFlaw::GivesCutTurns, "a_turn_that_a_range_cuts_is_left_out"),
@@ -182,4 +183,14 @@ fn a_report_tells_what_was_skipped() {
     skipped a_lease_ends_with_its_time: no leases
     skipped an_old_lease_releases_nobody_else: no leases
     ");
+}
+
+#[test]
+fn a_store_without_turns_fails_no_check_of_several_handles() {
+    let inner = History::new(None);
+    let handle = || Modest { inner: inner.reopen(), clears: true };
+    let report = block_on(suite::shared_history(&[handle(), handle()])).unwrap();
+    let skipped: Vec<_> = report.skipped().collect();
+    assert_eq!(skipped.len(), 3, "{report}");
+    assert!(skipped.iter().all(|(_, why)| *why == "no turns"), "{report}");
 }

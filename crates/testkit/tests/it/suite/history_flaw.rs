@@ -33,6 +33,7 @@ pub(crate) enum HistoryFlaw {
     FoldsSeparators,
     ClearsEverything,
     ExportsNothings,
+    StoresNothings,
     ListsNotes,
     ForgetsBases,
     GivesCutTurns,
