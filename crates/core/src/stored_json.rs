@@ -45,7 +45,7 @@ impl Message {
     /// let json = Message::human("Hi").to_stored_json(1024)?;
     /// assert!(json.starts_with(r#"{"type":"human","data":{"content":"Hi""#));
     /// let error = Message::human("Hi").to_stored_json(16).unwrap_err();
-    /// assert!(error.to_string().ends_with("the history's limit is 16 bytes"));
+    /// assert!(error.to_string().ends_with("the limit is 16 bytes"));
     /// # Ok::<(), conversant_core::HistoryError>(())
     /// ```
     pub fn to_stored_json(&self, max_bytes: u64) -> Result<String, HistoryError> {
@@ -252,7 +252,7 @@ const fn unanswered() -> HistoryError {
 
 const fn check_size(bytes: u64, limit: u64) -> Result<(), HistoryError> {
     if bytes > limit {
-        return Err(HistoryError::TooLarge { bytes, limit });
+        return Err(HistoryError::TooLarge { what: "message", bytes, limit });
     }
     Ok(())
 }

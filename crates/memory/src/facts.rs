@@ -215,7 +215,7 @@ impl Facts {
         let bytes = name.len().saturating_add(text.len());
         if bytes > MAX_TEXT {
             let (bytes, limit) = (bytes as u64, MAX_TEXT as u64);
-            return Err(HistoryError::TooLarge { bytes, limit });
+            return Err(HistoryError::TooLarge { what: "fact", bytes, limit });
         }
         self.change(|facts| {
             facts.shift_remove(&name);

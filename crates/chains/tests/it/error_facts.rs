@@ -112,7 +112,11 @@ const ERRORS: &[Named] = &[
     ("TakenInput", || ChainError::TakenInput { name: "stop".into(), reason: "reserved" }),
     ("MissingInputs", || ChainError::MissingInputs { missing: missing() }),
     ("RefusedInput", || {
-        ChainError::RefusedInput(of_history(HistoryError::TooLarge { bytes: 20, limit: 16 }))
+        ChainError::RefusedInput(of_history(HistoryError::TooLarge {
+            what: "message",
+            bytes: 20,
+            limit: 16,
+        }))
     }),
     ("Busy", || ChainError::Busy),
     ("QueueTimeout", || ChainError::QueueTimeout { limit: Duration::from_secs(1) }),

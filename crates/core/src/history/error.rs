@@ -20,12 +20,15 @@ pub enum HistoryError {
     /// Another caller holds the session or the store.
     #[error("cannot use the conversation: it is busy")]
     Busy,
-    /// A message or a note exceeds the store's size limit.
-    #[error("cannot store a message of {bytes} bytes: the history's limit is {limit} bytes")]
+    /// A message, a note or a fact exceeds its size limit. That of messages is a setting of the
+    /// store; those of notes ([`Note::MAX_BYTES`](crate::Note::MAX_BYTES)) and facts are fixed.
+    #[error("cannot store a {what} of {bytes} bytes: the limit is {limit} bytes")]
     TooLarge {
+        /// The object: "message", "note" or "fact".
+        what: &'static str,
         /// The size in bytes.
         bytes: u64,
-        /// The store's limit in bytes.
+        /// The limit in bytes.
         limit: u64,
     },
     /// The disk or the store's quota is full. Nothing was written. Stores on a disk write before

@@ -26,7 +26,10 @@ impl Note {
     /// [`HistoryError::TooLarge`] if it has more than [`MAX_BYTES`](Self::MAX_BYTES).
     pub const fn check_size(bytes: usize) -> Result<(), HistoryError> {
         let (bytes, limit) = (bytes as u64, Self::MAX_BYTES);
-        if bytes > limit { Err(HistoryError::TooLarge { bytes, limit }) } else { Ok(()) }
+        if bytes > limit {
+            return Err(HistoryError::TooLarge { what: "note", bytes, limit });
+        }
+        Ok(())
     }
 
     /// Creates a note.

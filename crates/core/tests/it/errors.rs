@@ -198,7 +198,7 @@ fn history_errors() {
         &[
             Box::new(HistoryError::Stale { expected, current }),
             Box::new(HistoryError::Busy),
-            Box::new(HistoryError::TooLarge { bytes: 20, limit: 16 }),
+            Box::new(HistoryError::TooLarge { what: "message", bytes: 20, limit: 16 }),
             Box::new(HistoryError::Full { source: cause() }),
             Box::new(HistoryError::ReadOnly { source: None }),
             Box::new(HistoryError::ReadOnly { source: Some(cause()) }),
@@ -246,7 +246,7 @@ fn what_a_service_answers_to_an_error_of_a_store() {
     for (error, class, status, retryable) in [
         (HistoryError::Stale { expected, current }, "stale", 409, false),
         (HistoryError::Busy, "busy", 409, true),
-        (HistoryError::TooLarge { bytes: 20, limit: 16 }, "too_large", 413, false),
+        (HistoryError::TooLarge { what: "message", bytes: 20, limit: 16 }, "too_large", 413, false),
         (HistoryError::Full { source: cause() }, "full", 507, true),
         (HistoryError::ReadOnly { source: None }, "read_only", 500, false),
         (HistoryError::UnknownTurn { turn: TurnId::from_u128(7) }, "unknown_turn", 404, false),

@@ -91,7 +91,8 @@ fn the_compact_form_leaves_out_defaults_only() {
         ] {
             let limits = matches!(
                 error,
-                HistoryError::TooLarge { bytes: found, limit } if (found, limit + 1) == (bytes, bytes)
+                HistoryError::TooLarge { what: "message", bytes: found, limit }
+                    if (found, limit + 1) == (bytes, bytes)
             );
             assert!(limits, "{error}");
         }

@@ -156,7 +156,7 @@ pub(crate) async fn what_could_not_be_read_again_is_not_taken() -> Tested {
         told.push_str(&format!("{}\n", chain(&error)));
     }
     insta::assert_snapshot!(told, @"
-    cannot store a message of 100137 bytes: the history's limit is 100000 bytes
+    cannot store a message of 100137 bytes: the limit is 100000 bytes
     cannot use a tool or function message without the id or name of what it answers: the history does not support it
     cannot use values nested more than 120 levels deep: the history does not support it
     ");

@@ -24,7 +24,7 @@ fn a_message_above_the_limit_is_refused_and_one_at_the_limit_is_not() {
         assert_eq!(history.check(&session("a"), &messages).is_ok(), fits);
         match append(&history, "a", &turn) {
             Ok(version) => assert!(fits && version.messages == 2),
-            Err(HistoryError::TooLarge { bytes: found, limit: told }) => {
+            Err(HistoryError::TooLarge { bytes: found, limit: told, .. }) => {
                 assert!(!fits && (found, told) == (bytes, limit));
                 assert!(load(&history, "a").unwrap().messages.is_empty());
             }

@@ -285,7 +285,9 @@ fn facts_have_limits() {
     block_on(async {
         let facts = Facts::of_group(InMemoryHistory::new(), GroupId::new("team").unwrap());
         let error = facts.set("Ada", "x".repeat(65_534)).await.unwrap_err();
-        assert!(matches!(error, HistoryError::TooLarge { bytes: 65_537, limit: 65_536 }));
+        assert!(matches!(error, HistoryError::TooLarge { bytes: 65_537, limit: 65_536, .. }));
+        let shown = error.to_string();
+        assert_eq!(shown, "cannot store a fact of 65537 bytes: the limit is 65536 bytes");
         assert!(facts.list().await.unwrap().is_empty());
         facts.set("Ada", "x".repeat(65_533)).await.unwrap();
         assert_eq!(

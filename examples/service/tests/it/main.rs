@@ -118,7 +118,7 @@ async fn errors_of_the_store_say_what_to_do() {
     let cases: [(Fails, u16, bool); 5] = [
         (|| HistoryError::Busy, 409, true),
         (stale, 409, false),
-        (|| HistoryError::TooLarge { bytes: 2, limit: 1 }, 413, false),
+        (|| HistoryError::TooLarge { what: "message", bytes: 2, limit: 1 }, 413, false),
         (unreachable, 503, true),
         (|| HistoryError::Corrupt { what: "a line".to_owned(), source: None }, 500, false),
     ];

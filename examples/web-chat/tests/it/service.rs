@@ -172,7 +172,7 @@ pub(crate) async fn an_answer_that_cannot_be_saved_is_saved_later() {
 pub(crate) async fn an_answer_that_can_never_be_saved_holds_up_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteHistory::open(folder.path().join("chat.db")).unwrap();
-    let too_large = || HistoryError::TooLarge { bytes: 20, limit: 16 };
+    let too_large = || HistoryError::TooLarge { what: "message", bytes: 20, limit: 16 };
     let store = FailingHistory::new(store);
     let store = Arc::new(store.on(HistoryCall::Append, 1, FailureMode::fail(too_large)));
     let model = ScriptedChat::new(["Too long.", "Short."]);

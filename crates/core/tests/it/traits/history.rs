@@ -29,7 +29,7 @@ impl ChatHistory for All {
         if messages.is_empty() {
             Ok(())
         } else {
-            Err(HistoryError::TooLarge { bytes: 2, limit: 1 })
+            Err(HistoryError::TooLarge { what: "message", bytes: 2, limit: 1 })
         }
     }
     async fn clear(&self, _: &SessionId) -> Result<(), HistoryError> {

@@ -43,7 +43,7 @@ pub(crate) fn seen_without(mut log: Log) -> Log {
 }
 
 pub(crate) const fn too_large() -> HistoryError {
-    HistoryError::TooLarge { bytes: 100_001, limit: 100_000 }
+    HistoryError::TooLarge { what: "message", bytes: 100_001, limit: 100_000 }
 }
 
 /// Returns what is stored of a turn.
