@@ -24,6 +24,7 @@ pub struct Eliza;
 #[async_trait]
 impl ChatModel for Eliza {
     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        request.options.check_deadline()?;
         let heard = request.messages.iter().rfind(|message| *message.role() == Role::Human);
         let Some(heard) = heard else {
             return Err(ModelError::custom("there is no human message to answer", false, None));

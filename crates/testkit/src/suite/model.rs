@@ -7,12 +7,12 @@ use std::{
 
 use conversant_core::{
     CallOptions, ChatModel, CompletionModel, Delta, LanguageModel, Message, Messages, ModelError,
-    PromptValue, Reply, Role, ToolCall,
+    PromptValue, Reply, Role, TimeoutPhase, ToolCall,
 };
 use serde_json::json;
 
 use super::{
-    check::{Checked, MAX_POLLS, ODD_TEXTS, ensure, run},
+    check::{Checked, MAX_POLLS, ODD_TEXTS, Stop, ensure, run},
     report::{Running, SuiteError, SuiteReport},
 };
 use crate::{join_all::join_all, poll_then_drop};
@@ -39,6 +39,7 @@ use crate::{join_all::join_all, poll_then_drop};
 /// #[async_trait]
 /// impl ChatModel for Parrot {
 ///     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+///         request.options.check_deadline()?;
 ///         let heard = request.messages.last().map(|message| message.text().into_owned());
 ///         Ok(Reply::new(Message::ai(heard.unwrap_or_default())))
 ///     }
@@ -64,10 +65,17 @@ pub async fn chat_model<M: ChatModel + 'static>(
 ///
 /// # Examples
 ///
-/// ```
-/// use conversant_testkit::{ScriptedReply, ScriptedCompletion, block_on, suite};
+/// A scripted model passes over deadlines, unless its handler looks at them:
 ///
-/// block_on(suite::completion_model(|| ScriptedCompletion::with_handler(|_| ScriptedReply::text("Yes."))))?;
+/// ```
+/// use conversant_core::CompletionRequest;
+/// use conversant_testkit::{ScriptedCompletion, ScriptedReply, block_on, suite};
+///
+/// let handler = |request: &CompletionRequest| match request.options.check_deadline() {
+///     Ok(()) => ScriptedReply::text("Yes."),
+///     Err(error) => error.into(),
+/// };
+/// block_on(suite::completion_model(|| ScriptedCompletion::with_handler(handler)))?;
 /// # Ok::<(), suite::SuiteError>(())
 /// ```
 pub async fn completion_model<M: CompletionModel + 'static>(
@@ -202,12 +210,23 @@ async fn errors_withhold_what_was_said(model: &LanguageModel) -> Checked {
 async fn a_deadline_that_is_over_ends_the_call(model: &LanguageModel) -> Checked {
     let now = Instant::now();
     let over = now.checked_sub(Duration::from_secs(1)).unwrap_or(now);
-    // A model that needs no time may answer.
-    match model.generate(question(), CallOptions::new().with_deadline(over)).await {
-        Ok(_) | Err(ModelError::Timeout { .. }) => {}
-        Err(error) => ensure!(false, "instead of a timeout: {error}"),
+    let options = || CallOptions::new().with_deadline(over);
+    is_too_late("an answer", model.generate(question(), options()).await)?;
+    let streamed = match model.stream(question(), options()).await {
+        Ok(stream) => stream.into_reply().await,
+        Err(error) => Err(error),
+    };
+    is_too_late("a stream", streamed)?;
+    // The model still answers calls that have time.
+    is_answer(&ask(model, question()).await?)
+}
+
+fn is_too_late(asked_for: &str, outcome: Result<Reply, ModelError>) -> Checked {
+    match outcome {
+        Err(ModelError::Timeout { phase: TimeoutPhase::Total, .. }) => Ok(()),
+        Err(error) => Err(Stop::Failed(format!("{asked_for}, instead of a timeout: {error}"))),
+        Ok(_) => Err(Stop::Failed(format!("{asked_for} came after the call's deadline"))),
     }
-    Ok(())
 }
 
 async fn calls_run_at_once(model: &LanguageModel) -> Checked {

@@ -6,7 +6,8 @@ use std::sync::{
 };
 
 use conversant_core::{
-    ChatModel, ChatRequest, Delta, Message, ModelError, Reply, ReplyStream, async_trait,
+    CallOptions, ChatModel, ChatRequest, CompletionRequest, Delta, Message, ModelError, Reply,
+    ReplyStream, async_trait,
 };
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply, block_on, suite};
 
@@ -22,6 +23,8 @@ enum Flaw {
     DiesOfNothing,
     RepeatsThePrompt,
     DeadlinesAreFaults,
+    AnswersAfterDeadlines,
+    StreamsAfterDeadlines,
     TakesOneCall,
     StaysBusyWhenDropped,
     StaysBusyWhileStreaming,
@@ -67,6 +70,9 @@ impl ChatModel for Model {
         if self.has(Flaw::DeadlinesAreFaults) && request.options.deadline.is_some() {
             return Err(Self::fails("deadline"));
         }
+        if !self.has(Flaw::AnswersAfterDeadlines) {
+            request.options.check_deadline()?;
+        }
         let alone = self.busy.fetch_add(1, Ordering::SeqCst) == 0;
         if self.has(Flaw::TakesOneCall) && !alone {
             self.busy.fetch_sub(1, Ordering::SeqCst);
@@ -86,7 +92,11 @@ impl ChatModel for Model {
     }
 
     async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
-        let reply = self.generate(request).await?;
+        let mut request = request.clone();
+        if self.has(Flaw::StreamsAfterDeadlines) {
+            request.options.deadline = None;
+        }
+        let reply = self.generate(&request).await?;
         let text = |piece: &str| Delta::Text(piece.to_owned());
         let deltas = match self.flaw {
             Some(Flaw::EndsWithoutTheAnswer) => vec![text("Hello there.")],
@@ -134,6 +144,8 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::DiesOfNothing, "an_empty_prompt_is_answered_or_refused"),
     (Flaw::RepeatsThePrompt, "errors_withhold_what_was_said"),
     (Flaw::DeadlinesAreFaults, "a_deadline_that_is_over_ends_the_call"),
+    (Flaw::AnswersAfterDeadlines, "a_deadline_that_is_over_ends_the_call"),
+    (Flaw::StreamsAfterDeadlines, "a_deadline_that_is_over_ends_the_call"),
     (Flaw::TakesOneCall, "calls_run_at_once"),
     (Flaw::StaysBusyWhenDropped, "a_dropped_call_leaves_the_model_as_it_was"),
     (Flaw::StaysBusyWhileStreaming, "a_dropped_stream_leaves_the_model_as_it_was"),
@@ -146,9 +158,16 @@ fn each_check_of_the_model_suite_finds_its_flaw() {
 
 #[test]
 fn scripted_models_pass() {
-    let line = |_: &_| ScriptedReply::pieces(["Hel", "lo"]);
+    let in_time = |options: &CallOptions, reply: ScriptedReply| match options.check_deadline() {
+        Ok(()) => reply,
+        Err(error) => error.into(),
+    };
+    let line = move |request: &ChatRequest| {
+        in_time(&request.options, ScriptedReply::pieces(["Hel", "lo"]))
+    };
     block_on(suite::chat_model(|| ScriptedChat::with_handler(line))).unwrap();
-    let make = || ScriptedCompletion::with_handler(|_| "Hello".into());
+    let line = move |request: &CompletionRequest| in_time(&request.options, "Hello".into());
+    let make = || ScriptedCompletion::with_handler(line);
     let report = block_on(suite::completion_model(make)).unwrap();
     insta::assert_snapshot!(report, @r"
     the completion model suite:
