@@ -143,12 +143,20 @@ impl Match {
 
 /// A store of documents, in collections, that finds the ones nearest in meaning to a text.
 ///
-/// Implemented by store crates; called by memories that search. All vectors of a collection have
-/// the same length. `conversant-memory` has a store in memory, `conversant-vector-sqlite` and
-/// `conversant-vector-postgres` have stores that outlive the process.
+/// Implemented by store crates; called by memories that search. `conversant-memory` has a store in
+/// memory, `conversant-vector-sqlite` and `conversant-vector-postgres` have stores that outlive the
+/// process. Write `#[async_trait]` above the `impl`; [`unit_vectors`] embeds texts for it, and
+/// `suite::vector_store` of `conversant-testkit` checks the contract:
 ///
-/// Write `#[async_trait]` above the `impl`; `suite::vector_store` of `conversant-testkit` checks
-/// the contract.
+/// - All vectors of a collection have the same length. A collection that was cleared takes another
+///   one.
+/// - Once polled, an `add`, a `clear` or a `remove` may take effect although its future is dropped:
+///   whole or not at all. It can be repeated.
+/// - A document comes back as it was added, and its id is any text.
+///
+/// # Errors
+/// Every operation may fail with [`Backend`](VectorStoreError::Backend). The methods say which
+/// others they return.
 ///
 /// # Examples
 ///
@@ -165,21 +173,33 @@ impl Match {
 /// ```
 #[async_trait]
 pub trait VectorStore: Send + Sync {
-    /// Adds all documents to a collection, or none.
+    /// Adds all documents to a collection, or none. A document replaces the one with its id; of
+    /// several with one id in a call, the last one stays.
     ///
     /// # Errors
-    /// [`VectorStoreError`], if the store or its embedding model fails.
+    /// Nothing is changed then.
+    /// - [`VectorStoreError::Embeddings`] if the embedding model fails.
+    /// - [`VectorStoreError::InvalidVectors`] if its vectors cannot be compared, as
+    ///   [`unit_vectors`] finds.
+    /// - [`VectorStoreError::Dimension`] if the collection has vectors of another length.
+    /// - Those of [every operation](Self#errors).
     async fn add(
         &self,
         collection: &Collection,
         documents: &[Document],
     ) -> Result<(), VectorStoreError>;
 
-    /// Returns the documents of a collection that are nearest to a text, nearest first, at most
-    /// `k`.
+    /// Returns the documents of a collection that are nearest to a text, nearest first: `k`, or all
+    /// if there are fewer. Documents that are not similar are among them then, with a similarity of
+    /// 0; those that are equally similar have any order. A collection without documents has none to
+    /// find.
     ///
     /// # Errors
-    /// [`VectorStoreError`], if the store or its embedding model fails.
+    /// - [`VectorStoreError::Embeddings`] if the embedding model fails.
+    /// - [`VectorStoreError::InvalidVectors`] if its vector cannot be compared.
+    /// - [`VectorStoreError::Dimension`] if the collection has vectors of another length. It is not
+    ///   a search that finds nothing.
+    /// - Those of [every operation](Self#errors).
     async fn search(
         &self,
         collection: &Collection,
@@ -187,17 +207,19 @@ pub trait VectorStore: Send + Sync {
         k: usize,
     ) -> Result<Vec<Match>, VectorStoreError>;
 
-    /// Removes all documents of a collection.
+    /// Removes all documents of a collection. To name one that has none is not an error.
     ///
     /// # Errors
-    /// [`VectorStoreError`], if the store fails.
+    /// Those of [every operation](Self#errors).
     async fn clear(&self, collection: &Collection) -> Result<(), VectorStoreError>;
 
     /// Lists at most `limit` documents of a collection, in byte order of their ids, after an id if
-    /// one is given. To correct a document, add one with the same id. Unsupported by default.
+    /// one is given, which need not be in the collection. To correct a document, add one with the
+    /// same id. Unsupported by default.
     ///
     /// # Errors
-    /// [`VectorStoreError`], if the store fails.
+    /// - [`VectorStoreError::Unsupported`] if the store lists no documents.
+    /// - Those of [every operation](Self#errors).
     async fn list(
         &self,
         collection: &Collection,
@@ -209,10 +231,11 @@ pub trait VectorStore: Send + Sync {
     }
 
     /// Removes the documents of a collection with these ids, all or none, and returns how many
-    /// there were. Unsupported by default.
+    /// there were. Ids that are not in the collection are passed over. Unsupported by default.
     ///
     /// # Errors
-    /// [`VectorStoreError`], if the store fails.
+    /// - [`VectorStoreError::Unsupported`] if the store removes no documents.
+    /// - Those of [every operation](Self#errors).
     async fn remove(
         &self,
         collection: &Collection,
