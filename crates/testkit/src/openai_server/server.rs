@@ -17,13 +17,14 @@ use crate::loopback::Loopback;
 ///
 /// | request | answer |
 /// |---|---|
-/// | `POST …/chat/completions`, `POST …/completions`, `POST …/embeddings` | the script's next |
+/// | `POST …/chat/completions`, `…/completions`, `…/responses`, `…/embeddings` | the script's next |
 /// | `GET …/models` | the names given to [`OpenAiServerBuilder::models`] |
 ///
-/// The server puts a [`ServerAnswer`] into the form of the request: a chat completion or a text
-/// completion, whole or as server-sent events, in OpenAI's dialect or llama.cpp's. Answers are used
-/// in the order in which requests arrive. After the last one, the server responds with a 500 and
-/// `x-should-retry: false`, unless [`OpenAiServerBuilder::repeat_last`] is set.
+/// The server puts a [`ServerAnswer`] into the form of the request: a chat completion, a text
+/// completion or a response of the Responses endpoint, whole or as server-sent events, in OpenAI's
+/// dialect or llama.cpp's. Answers are used in the order in which requests arrive. After the last
+/// one, the server responds with a 500 and `x-should-retry: false`, unless
+/// [`OpenAiServerBuilder::repeat_last`] is set.
 ///
 /// The server runs on its own thread, so that it serves tests of any runtime and tests without one.
 /// Dropping it closes its connections and ends its thread.

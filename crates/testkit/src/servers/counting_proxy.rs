@@ -15,7 +15,7 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 
 /// The size of the buffer of a direction, in bytes.
@@ -64,7 +64,8 @@ struct Counters {
 }
 
 impl CountingProxy {
-    /// Starts a proxy to a server, on the present Tokio runtime. It ends when it is dropped.
+    /// Starts a proxy to a server, on the present Tokio runtime. It ends when it is dropped, with
+    /// its connections.
     ///
     /// # Errors
     /// The system's error.
@@ -75,10 +76,13 @@ impl CountingProxy {
         let counters = Arc::<Counters>::default();
         let shared = Arc::clone(&counters);
         let task = tokio::spawn(async move {
+            // Dropped with this task, it ends theirs.
+            let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 if let Ok(server) = TcpStream::connect(&server).await {
-                    connect(client, server, &shared);
+                    connect(client, server, &shared, &mut connections);
                 }
+                while connections.try_join_next().is_some() {}
             }
         });
         Ok(Self { address, counters, task })
@@ -115,7 +119,12 @@ impl fmt::Debug for CountingProxy {
 }
 
 /// Copies both directions of a connection, each in a task that ends with it.
-fn connect(client: TcpStream, server: TcpStream, counters: &Arc<Counters>) {
+fn connect(
+    client: TcpStream,
+    server: TcpStream,
+    counters: &Arc<Counters>,
+    connections: &mut JoinSet<()>,
+) {
     // Small packets are not held back.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
@@ -123,13 +132,13 @@ fn connect(client: TcpStream, server: TcpStream, counters: &Arc<Counters>) {
     let is_answered = Arc::new(AtomicBool::new(true));
     let (up, down) = (Arc::clone(counters), Arc::clone(counters));
     let answered = Arc::clone(&is_answered);
-    tokio::spawn(copy(from_client, to_server, move |bytes| {
+    connections.spawn(copy(from_client, to_server, move |bytes| {
         up.sent.fetch_add(bytes, Ordering::SeqCst);
         if is_answered.swap(false, Ordering::SeqCst) {
             up.round_trips.fetch_add(1, Ordering::SeqCst);
         }
     }));
-    tokio::spawn(copy(from_server, to_client, move |bytes| {
+    connections.spawn(copy(from_server, to_client, move |bytes| {
         down.received.fetch_add(bytes, Ordering::SeqCst);
         answered.store(true, Ordering::SeqCst);
     }));

@@ -10,6 +10,7 @@
 
 mod cassette;
 mod client;
+mod counting_proxy;
 mod failing;
 mod fault_server;
 mod gate;
