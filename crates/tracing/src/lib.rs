@@ -43,7 +43,7 @@
 //!
 //! # Metrics
 //!
-//! | metric | kind | unit | labels besides the operation, provider, model and server |
+//! | metric | kind | unit | labels |
 //! |---|---|---|---|
 //! | `gen_ai.client.token.usage` | histogram | tokens | `gen_ai.token.type` (`input`, `output`) |
 //! | `gen_ai.client.operation.duration` | histogram | s | `error.type` |
@@ -54,7 +54,9 @@
 //! | `conversant.client.cached_tokens` | counter | tokens | |
 //! | `conversant.client.cache_hits` | counter | | |
 //!
-//! Those of a memory's requests have the label `conversant.request.purpose`. An answer from a cache
+//! The metrics with `client` in their names are of requests, and have the operation, the provider,
+//! the model and the server as labels too. Those of a memory's requests have the label
+//! `conversant.request.purpose`. An answer from a cache
 //! is counted as a cache hit, and in no other metric of requests.
 //!
 //! Models and servers cannot make series without a bound. The name of a tool that the model has

@@ -104,8 +104,10 @@ impl Observer for MetricsObserver {
             Event::AnswerRejected { model, purpose, reply, .. } => {
                 record_usage(reply, &self.labels(model, *purpose, Some(reply)));
             }
-            Event::Retrying { error, .. } => {
-                counter!("conversant.client.retries", vec![error_type(error.class())]).increment(1);
+            Event::Retrying { model, purpose, error, .. } => {
+                let labels = model.map(|model| self.labels(model, *purpose, None));
+                let labels = with(&labels.unwrap_or_default(), error_type(error.class()));
+                counter!("conversant.client.retries", labels).increment(1);
             }
             Event::ToolEnded { call: tool, result, time, is_known, .. } => {
                 // A name that the model has made up would be a series of its own.

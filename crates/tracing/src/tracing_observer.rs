@@ -34,8 +34,6 @@ struct CallSpans {
     chain: Option<Span>,
     /// Requests and tool calls, by their numbers.
     parts: HashMap<u32, Span>,
-    /// The number of the request that started last.
-    last_request: Option<u32>,
 }
 
 impl TracingObserver {
@@ -171,9 +169,6 @@ impl TracingObserver {
                 "error.type" = Empty,
             )
         });
-        if let Some(spans) = self.calls().get_mut(&call.id) {
-            spans.last_request = Some(number);
-        }
     }
 
     fn end_request(&self, span: &Span, result: Result<&Reply, &ModelError>) {
@@ -229,15 +224,20 @@ impl TracingObserver {
         });
     }
 
-    /// Returns the span of the request that started last.
-    fn last_request(&self, call: &CallInfo) -> Option<Span> {
-        let calls = self.calls();
-        let spans = calls.get(&call.id)?;
-        spans.parts.get(&spans.last_request?).cloned()
+    /// Returns the span of a request that has not ended.
+    fn request(&self, call: &CallInfo, number: Option<u32>) -> Option<Span> {
+        self.calls().get(&call.id)?.parts.get(&number?).cloned()
     }
 
-    fn retry(&self, call: &CallInfo, attempt: u32, error: &ModelError, wait: Duration) {
-        let parent = self.last_request(call).unwrap_or_else(Span::current).id();
+    fn retry(
+        &self,
+        call: &CallInfo,
+        number: Option<u32>,
+        attempt: u32,
+        error: &ModelError,
+        wait: Duration,
+    ) {
+        let parent = self.request(call, number).unwrap_or_else(Span::current).id();
         let class = error.class();
         warn!(
             target: "conversant",
@@ -261,11 +261,11 @@ impl Observer for TracingObserver {
             Event::ModelStarted { number, model, purpose, request, is_streamed, .. } => {
                 self.start_request(call, *number, model, *request, *purpose, *is_streamed);
             }
-            Event::Retrying { attempt, error, wait, .. } => {
-                self.retry(call, *attempt, error, *wait);
+            Event::Retrying { number, attempt, error, wait, .. } => {
+                self.retry(call, *number, *attempt, error, *wait);
             }
-            Event::AnswerRejected { reply, .. } => {
-                if let Some((span, usage)) = self.last_request(call).zip(reply.usage.as_ref()) {
+            Event::AnswerRejected { number, reply, .. } => {
+                if let Some((span, usage)) = self.request(call, *number).zip(reply.usage.as_ref()) {
                     span.record("gen_ai.response.model", reply.model.as_deref());
                     record_usage(&span, usage);
                 }

@@ -61,9 +61,16 @@ use crate::model::{Reply, Usage};
 #[derive(Clone, Default)]
 pub struct EventEmitter {
     inner: Option<Arc<Inner>>,
-    /// Whether the request that it is sent with is reported already.
-    is_in_request: bool,
+    /// The request that it is sent with, if that is reported already.
+    request: Option<Arc<ReportedRequest>>,
     purpose: RequestPurpose,
+}
+
+/// A request whose start observers have seen.
+pub(super) struct ReportedRequest {
+    /// Its number in the call.
+    pub(super) number: u32,
+    pub(super) model: ModelDescription,
 }
 
 struct Inner {
@@ -104,7 +111,7 @@ impl EventEmitter {
     /// Creates an emitter without observers.
     #[must_use]
     pub const fn disabled() -> Self {
-        Self { inner: None, is_in_request: false, purpose: RequestPurpose::Answer }
+        Self { inner: None, request: None, purpose: RequestPurpose::Answer }
     }
 
     /// Creates the emitter of a call that starts now.
@@ -176,7 +183,7 @@ impl EventEmitter {
             progress: Mutex::default(),
             next_number: AtomicU32::new(0),
         });
-        Self { inner: Some(inner), is_in_request: false, purpose: RequestPurpose::Answer }
+        Self { inner: Some(inner), request: None, purpose: RequestPurpose::Answer }
     }
 
     /// Omits the observers that receive the events of calls inside this one.
@@ -193,8 +200,8 @@ impl EventEmitter {
 
     /// Returns the emitter for a request that is reported, so that a model around a model does not
     /// report it a second time.
-    pub(super) fn in_request(&self) -> Self {
-        Self { is_in_request: true, ..self.clone() }
+    pub(super) fn in_request(&self, request: &Arc<ReportedRequest>) -> Self {
+        Self { request: Some(Arc::clone(request)), ..self.clone() }
     }
 
     /// Returns the emitter for requests of another purpose than the call's answer.
@@ -210,7 +217,7 @@ impl EventEmitter {
     }
 
     pub(super) const fn reports_requests(&self) -> bool {
-        self.inner.is_some() && !self.is_in_request
+        self.inner.is_some() && self.request.is_none()
     }
 
     /// Returns whether events are sent. If not, work that is only done for an event can be omitted.
@@ -239,8 +246,13 @@ impl EventEmitter {
 
     /// Sends an event to every observer. A panic of an observer is caught, so that it costs neither
     /// the answer nor the turn. An observer that runs on this thread already is left out.
+    ///
+    /// It adds the request that the emitter was sent with to an
+    /// [`Event::Retrying`](crate::Event::Retrying) and an
+    /// [`Event::AnswerRejected`](crate::Event::AnswerRejected): a model does not know its number.
     pub fn emit(&self, event: &Event<'_>) {
         let Some(inner) = self.inner.as_deref() else { return };
+        let event = &self.with_request(*event);
         inner.add(event, inner);
         for observer in inner.observers.iter() {
             notify(&**observer, || observer.on_event(&inner.call, event));
@@ -257,6 +269,20 @@ impl EventEmitter {
             }
             outer = parent.parent.inner.as_deref();
         }
+    }
+
+    /// Returns an event with the request to which it belongs.
+    fn with_request<'e>(&'e self, mut event: Event<'e>) -> Event<'e> {
+        let request = self.request.as_deref();
+        match &mut event {
+            Event::Retrying { number, model, purpose, .. } => {
+                *number = request.map(|request| request.number);
+                (*model, *purpose) = (request.map(|request| &request.model), self.purpose);
+            }
+            Event::AnswerRejected { number, .. } => *number = request.map(|it| it.number),
+            _ => {}
+        }
+        event
     }
 
     /// Returns the next number for a request or a tool call of this call, by which observers pair
@@ -312,7 +338,7 @@ impl Inner {
                 sums.cache_hits = sums.cache_hits.saturating_add(reply.from_cache.into());
                 self.add_reply(&mut sums, model, reply, is_answer, other);
             }
-            Event::AnswerRejected { model, purpose, reply } => {
+            Event::AnswerRejected { model, purpose, reply, .. } => {
                 self.add_reply(&mut sums, model, reply, !purpose.is_memory(), other);
             }
             _ => {}

@@ -167,6 +167,13 @@ pub enum Event<'e> {
     /// An attempt of a request has failed and is repeated after a wait.
     #[non_exhaustive]
     Retrying {
+        /// The number of the request in the call. `None` if its start was not reported: somebody
+        /// has called the model itself, not by [`LanguageModel`](crate::LanguageModel).
+        number: Option<u32>,
+        /// The model, if the start of the request was reported.
+        model: Option<&'e ModelDescription>,
+        /// The purpose of the request.
+        purpose: RequestPurpose,
         /// The number of the attempt that failed, from 1.
         attempt: u32,
         /// The reason.
@@ -178,6 +185,8 @@ pub enum Event<'e> {
     /// was paid for. The request ends with an error.
     #[non_exhaustive]
     AnswerRejected {
+        /// The number of the request in the call, if its start was reported.
+        number: Option<u32>,
         /// The model.
         model: &'e ModelDescription,
         /// The purpose of the request.
@@ -363,20 +372,23 @@ impl<'e> Event<'e> {
         Self::ModelStarted { number, model, purpose, request, is_streamed }
     }
 
-    /// Creates a [`Retrying`](Self::Retrying).
+    /// Creates a [`Retrying`](Self::Retrying). [`EventEmitter::emit`](crate::EventEmitter::emit)
+    /// adds the request of its emitter: the number, the model and the purpose.
     #[must_use]
     pub const fn retrying(attempt: u32, error: &'e ModelError, wait: Duration) -> Self {
-        Self::Retrying { attempt, error, wait }
+        let purpose = RequestPurpose::Answer;
+        Self::Retrying { number: None, model: None, purpose, attempt, error, wait }
     }
 
     /// Creates an [`AnswerRejected`](Self::AnswerRejected).
+    /// [`EventEmitter::emit`](crate::EventEmitter::emit) adds the number of the request.
     #[must_use]
     pub const fn answer_rejected(
         model: &'e ModelDescription,
         purpose: RequestPurpose,
         reply: &'e Reply,
     ) -> Self {
-        Self::AnswerRejected { model, purpose, reply }
+        Self::AnswerRejected { number: None, model, purpose, reply }
     }
 
     /// Creates a [`ModelEnded`](Self::ModelEnded).

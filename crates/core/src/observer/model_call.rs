@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use std::{
 use futures_core::Stream;
 
 use super::{
-    emitter::EventEmitter,
+    emitter::{EventEmitter, ReportedRequest},
     event::{Event, ModelRequest},
     model_description::ModelDescription,
     stopwatch::Stopwatch,
@@ -22,8 +23,7 @@ use crate::model::{
 /// A request that runs. Dropped before its end, it ends as cancelled.
 struct Running {
     events: EventEmitter,
-    number: u32,
-    model: ModelDescription,
+    request: Arc<ReportedRequest>,
     started: Stopwatch,
     first_token: Option<Duration>,
     has_ended: bool,
@@ -36,12 +36,16 @@ impl Running {
         events.emit(&Event::model_started(number, &model, request, is_streamed));
         Self {
             events,
-            number,
-            model,
+            request: Arc::new(ReportedRequest { number, model }),
             started: Stopwatch::start(),
             first_token: None,
             has_ended: false,
         }
+    }
+
+    /// Returns the emitter that the request is sent with.
+    fn events(&self) -> EventEmitter {
+        self.events.in_request(&self.request)
     }
 
     fn end(&mut self, result: Result<&Reply, &ModelError>) {
@@ -50,8 +54,8 @@ impl Running {
         }
         let time = self.started.elapsed();
         self.events.emit(&Event::model_ended(
-            self.number,
-            &self.model,
+            self.request.number,
+            &self.request.model,
             self.events.purpose(),
             result,
             time,
@@ -123,7 +127,7 @@ macro_rules! observe {
                 return model.generate(request).await;
             };
             let mut request = request.clone();
-            request.options.events = request.options.events.in_request();
+            request.options.events = running.events();
             let result = model.generate(&request).await;
             running.end(result.as_ref());
             result
@@ -142,7 +146,7 @@ macro_rules! observe {
                 return model.stream(request).await;
             };
             let mut request = request.clone();
-            request.options.events = request.options.events.in_request();
+            request.options.events = running.events();
             match model.stream(&request).await {
                 Ok(stream) => Ok(ReplyStream::new(Observed { stream, running })),
                 Err(error) => {

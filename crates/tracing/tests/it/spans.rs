@@ -1,11 +1,12 @@
 //! Spans, as OpenTelemetry's exporter in memory receives them.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use conversant_chains::{LlmChain, SequentialChain};
 use conversant_core::{
-    CallOptions, Message, ModelError, Prices, Reply, SessionId, ToolCall, ToolError, TurnId, Usage,
-    Variables, vars,
+    CallId, CallInfo, CallOptions, ChatModel, ChatRequest, Event, EventEmitter, Message,
+    ModelDescription, ModelError, Observer, Prices, Reply, SessionId, ToolCall, ToolError, TurnId,
+    Usage, Variables, async_trait, observe_chat, vars,
 };
 use conversant_layers::{Cached, Fallback, InMemoryCache};
 use conversant_memory::{BufferMemory, InMemoryHistory, SummaryMemory};
@@ -15,7 +16,7 @@ use conversant_testkit::{OpenAiServer, ScriptedChat, ScriptedReply, ServerAnswer
 use conversant_tools::{FnTool, ToolLoop};
 use conversant_tracing::TracingObserver;
 use opentelemetry::{
-    Value,
+    KeyValue, Value,
     trace::{Status, TracerProvider as _},
 };
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
@@ -394,4 +395,49 @@ async fn requests_of_a_memory_and_of_a_cache_are_children_of_the_chain() {
     insta::assert_snapshot!(
         lines.filter(|line| !line.contains("operation")).collect::<Vec<_>>().join("\n")
     );
+}
+
+/// A model that fails at first, and tries again once the other request of the call has started.
+struct Persistent(&'static str);
+
+#[async_trait]
+impl ChatModel for Persistent {
+    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        tokio::task::yield_now().await;
+        let error = ModelError::custom(self.0, true, None);
+        request.options.events.emit(&Event::retrying(1, &error, Duration::ZERO));
+        let reply = Reply::new(Message::ai("")).with_usage(usage());
+        let model = self.describe();
+        let events = &request.options.events;
+        events.emit(&Event::answer_rejected(&model, events.purpose(), &reply));
+        Ok(reply)
+    }
+
+    fn describe(&self) -> ModelDescription {
+        ModelDescription::new().with_name(self.0)
+    }
+}
+
+#[tokio::test]
+async fn a_retry_is_an_event_of_its_request() {
+    let spans = Spans::record();
+    let observer = Arc::new(TracingObserver::new());
+    let call = CallInfo::new(CallId::random());
+    let events = EventEmitter::new(call, Arc::new([observer as Arc<dyn Observer>]));
+    let request =
+        ChatRequest::new(Message::human("Hi")).with_options(CallOptions::new().with_events(events));
+    let models = [Persistent("first"), Persistent("second")];
+    let [first, second] = models.each_ref().map(|model| observe_chat(model, &request));
+    let (first, second) = tokio::join!(first, second);
+    first.and(second).unwrap();
+    for span in spans.take() {
+        let name = span.name.trim_start_matches("chat ");
+        let texts: Vec<_> = span.events.events.iter().map(|event| event.name.as_ref()).collect();
+        assert!(matches!(texts[..], [text] if text.contains(name)), "{name}: {texts:?}");
+        let has_usage = |pair: &KeyValue| pair.key.as_str() == "gen_ai.usage.input_tokens";
+        assert!(span.attributes.iter().any(has_usage), "{name}");
+    }
+    // Nobody has reported the start of this one.
+    models[0].generate(&request).await.unwrap();
+    assert!(spans.take().is_empty());
 }
