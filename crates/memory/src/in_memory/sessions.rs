@@ -18,11 +18,18 @@ use crate::sync::lock;
 
 /// A shared handle to sessions. The operations are those of a history; the point is where the
 /// session ends, `None` for its tip.
+///
+/// Each session has a lock of its own, and what takes time holds that one alone. The lock of all
+/// sessions may be taken by who holds that of a session, and not the other way round, so that no
+/// session waits for another one.
 #[derive(Clone, Default)]
 pub(super) struct Sessions(Arc<Mutex<State>>);
 
 /// The number of sessions that are recent, by default.
 const MAX_RECENT: usize = 256;
+
+/// The most sessions that a list takes at a time.
+const MAX_PAGE: usize = 1024;
 
 struct State {
     by_id: BTreeMap<SessionId, Arc<Mutex<Session>>>,
@@ -73,9 +80,37 @@ impl Sessions {
             let mut session = lock(&session);
             // Another caller may have deleted the session in the meantime.
             if !session.is_deleted() {
-                return act(&mut session, is_new);
+                let done = act(&mut session, is_new);
+                self.leave(id, &mut session);
+                return done;
             }
         }
+    }
+
+    /// Takes a session that is locked away if it has nothing, as if it was never written.
+    fn leave(&self, id: &SessionId, session: &mut Session) {
+        if session.leave_if_new() {
+            lock(&self.0).by_id.remove(id);
+        }
+    }
+
+    /// Takes a session that is locked away.
+    fn remove(&self, id: &SessionId, session: &mut Session) {
+        let mut state = lock(&self.0);
+        state.by_id.remove(id);
+        state.epoch = state.epoch.max(session.delete());
+    }
+
+    /// Returns at most `count` sessions in the order of their ids, after one if it is given.
+    fn some(
+        &self,
+        after: Option<&SessionId>,
+        count: usize,
+    ) -> Vec<(SessionId, Arc<Mutex<Session>>)> {
+        let state = lock(&self.0);
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = state.by_id.range::<SessionId, _>((start, Bound::Unbounded)).take(count);
+        later.map(|(id, session)| (id.clone(), Arc::clone(session))).collect()
     }
 
     /// Returns the version of a session that does not exist.
@@ -221,17 +256,22 @@ impl Sessions {
     }
 
     pub(super) fn list(&self, after: Option<&SessionId>, limit: usize) -> Vec<SessionId> {
-        let sessions = lock(&self.0);
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let later = sessions.by_id.range::<SessionId, _>((start, Bound::Unbounded));
-        let written = later.filter(|(_, session)| lock(session).is_listed());
-        written.take(limit).map(|(id, _)| id.clone()).collect()
+        let (mut listed, mut after) = (Vec::new(), after.cloned());
+        while listed.len() < limit {
+            let some = self.some(after.as_ref(), (limit - listed.len()).min(MAX_PAGE));
+            let Some((last, _)) = some.last() else { break };
+            after = Some(last.clone());
+            let written = some.into_iter().filter(|(_, session)| lock(session).is_listed());
+            listed.extend(written.map(|(id, _)| id));
+        }
+        listed
     }
 
-    pub(super) fn delete(&self, session: &SessionId) {
-        let mut sessions = lock(&self.0);
-        if let Some(deleted) = sessions.by_id.remove(session) {
-            sessions.epoch = sessions.epoch.max(lock(&deleted).delete());
+    pub(super) fn delete(&self, id: &SessionId) {
+        let Some(found) = self.find(id) else { return };
+        let mut session = lock(&found);
+        if !session.is_deleted() {
+            self.remove(id, &mut session);
         }
     }
 
@@ -290,14 +330,11 @@ impl Sessions {
         filter: &SessionFilter,
         after: Option<&SessionCursor>,
     ) -> Vec<(SystemTime, SessionId)> {
-        let all: Vec<_> = {
-            let state = lock(&self.0);
-            state.by_id.iter().map(|(id, session)| (id.clone(), Arc::clone(session))).collect()
-        };
         let selected = |(id, session): (SessionId, Arc<Mutex<Session>>)| {
             let used = lock(&session).is_selected(&id, filter, after)?;
             Some((used, id))
         };
+        let all = self.some(None, usize::MAX);
         let mut selected: Vec<_> = all.into_iter().filter_map(selected).collect();
         selected.sort_unstable();
         selected
@@ -351,12 +388,11 @@ impl Sessions {
             if deleted == limit {
                 break;
             }
-            let mut state = lock(&self.0);
-            let Some(found) = state.by_id.get(&id).map(Arc::clone) else { continue };
+            let Some(found) = self.find(&id) else { continue };
             let mut session = lock(&found);
-            if session.is_selected(&id, filter, None).is_some() {
-                state.by_id.remove(&id);
-                state.epoch = state.epoch.max(session.delete());
+            // It may have been used or deleted since it was selected.
+            if !session.is_deleted() && session.is_selected(&id, filter, None).is_some() {
+                self.remove(&id, &mut session);
                 deleted += 1;
             }
         }
@@ -369,13 +405,11 @@ impl Sessions {
     }
 
     pub(super) fn release(&self, lease: &Lease) {
-        let mut state = lock(&self.0);
-        let Some(found) = state.by_id.get(&lease.session).map(Arc::clone) else { return };
+        let Some(found) = self.find(&lease.session) else { return };
         let mut session = lock(&found);
-        session.release(lease.holder);
-        // A session that began with the lease, and has nothing else, is as if it was never written.
-        if session.leave_if_new() {
-            state.by_id.remove(&lease.session);
+        if !session.is_deleted() {
+            session.release(lease.holder);
+            self.leave(&lease.session, &mut session);
         }
     }
 }

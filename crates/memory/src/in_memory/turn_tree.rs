@@ -315,14 +315,17 @@ impl TurnTree {
         Path { branch: index, turns: path.turns + 1 }
     }
 
-    /// Frees the memory that only serves the next calls: what encoders keep with the messages, and
-    /// room for further turns. Branches that share messages keep it.
+    /// Frees the memory that only serves the next calls: what encoders keep with the messages, the
+    /// messages that a branch has gathered, and room for further turns.
     pub(super) fn compact(&mut self) {
-        let [branch] = self.branches.as_mut_slice() else { return };
-        // The encoders' caches belong to the runs of messages.
-        branch.messages = branch.messages.iter_shared().cloned().collect();
-        branch.turns.shrink_to_fit();
-        branch.starts.shrink_to_fit();
+        for branch in &mut self.branches {
+            let first = branch.starts.first().copied().unwrap_or_else(|| branch.len());
+            let own = branch.messages.slice(first.saturating_sub(branch.begins)..);
+            // The encoders' caches belong to the runs of messages.
+            (branch.messages, branch.begins) = (own.iter_shared().cloned().collect(), first);
+            branch.turns.shrink_to_fit();
+            branch.starts.shrink_to_fit();
+        }
         self.places.shrink_to_fit();
     }
 

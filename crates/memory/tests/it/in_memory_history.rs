@@ -238,6 +238,34 @@ fn a_released_lease_leaves_no_session() {
     });
 }
 
+/// A call that stores nothing begins no session, and one whose last property is removed ends.
+#[test]
+fn what_stores_nothing_leaves_no_session() {
+    block_on(async {
+        let (history, s) = (InMemoryHistory::new(), session("s"));
+        let seen = history.append(&s, &turn(1), Expect::Any).await.unwrap();
+        history.delete(&s).await.unwrap();
+        // The usual order: an answer is saved, the user deletes the chat, and its summary is stored.
+        let late = Note::new("a summary", seen);
+        let stale = |error: &HistoryError| matches!(error, HistoryError::Stale { .. });
+        assert!(stale(&history.put_note(&s, "summary", &late).await.unwrap_err()));
+        assert!(stale(&history.replace_note(&s, "summary", None, &late).await.unwrap_err()));
+        let unknown = history.at(Point::After(TurnId::from_u128(7))).unwrap();
+        unknown.append(&s, &turn(2), Expect::Any).await.unwrap_err();
+        unknown.put_note(&s, "summary", &late).await.unwrap_err();
+        history.fork(&s, Point::Start, &session("t")).await.unwrap();
+        for value in [Some("a trip"), None] {
+            history.set_title(&session("t"), value).await.unwrap();
+            history.set_label(&s, "user", value).await.unwrap();
+            let sessions = if value.is_some() { "sessions: 2" } else { "sessions: 0" };
+            assert!(format!("{history:?}").contains(sessions), "{value:?}: {history:?}");
+        }
+        // A new session of the name is another one than the deleted one.
+        let refused = history.append(&s, &turn(3), Expect::SameEpoch(seen)).await.unwrap_err();
+        assert!(stale(&refused), "{refused}");
+    });
+}
+
 /// Changing loaded messages does not change the conversation.
 #[test]
 fn a_loaded_copy_goes_its_own_way() {
@@ -294,4 +322,47 @@ fn encoded_messages_are_kept_for_the_sessions_that_were_loaded_last() {
     let history = history.with_encoded_sessions(1);
     let d = encoded(&history, "d");
     assert_eq!([a, b, c, d].map(|kept| kept.upgrade().is_some()), [false, false, false, true]);
+}
+
+/// Returns the encoders' caches of what a history, or a view of it, loads of a session.
+fn all_encoded(history: &dyn ChatHistory, name: &str) -> Vec<Weak<AtomicBool>> {
+    let slice = block_on(history.load(&session(name), Range::All)).unwrap();
+    slice.messages.chunks().map(|chunk| Arc::downgrade(&chunk.memo::<AtomicBool>(0))).collect()
+}
+
+#[test]
+fn the_branches_of_a_session_keep_encoded_messages_as_long_as_it() {
+    let history = InMemoryHistory::new().with_encoded_sessions(1);
+    let [first, second, again, other] =
+        ["first", "second", "again", "other"].map(|text| Turn::exchange(text, "Yes"));
+    let at = |turn: &Turn| history.at(Point::After(turn.id())).unwrap();
+    let add = |history: &dyn ChatHistory, turn: &Turn| {
+        block_on(history.append(&session("a"), turn, Expect::Any)).unwrap();
+    };
+    add(&history, &first);
+    add(&history, &second);
+    add(&*at(&first), &again);
+    add(&*at(&again), &other);
+    add(&*at(&again), &turn(1));
+    let shown = || {
+        let load = |end| block_on(at(end).load(&session("a"), Range::All)).unwrap();
+        [&second, &other, &turn(1)].map(|end| load(end).messages.to_string())
+    };
+    let before = shown();
+    let views = [&second, &other].map(|end| all_encoded(&*at(end), "a"));
+    let kept = [all_encoded(&history, "a"), views.concat()].concat();
+    let is_kept = |kept: &[Weak<AtomicBool>]| kept.iter().any(|memo| memo.upgrade().is_some());
+    assert!(is_kept(&kept));
+    // It was loaded again, so that two other sessions take its place.
+    for name in ["b", "c"] {
+        append(&history, name, "question");
+        encoded(&history, name);
+    }
+    assert!(!is_kept(&kept), "{kept:?}");
+    assert_eq!(shown(), before);
+    assert_eq!(before[1], "Human: first\nAI: Yes\nHuman: again\nAI: Yes\nHuman: other\nAI: Yes");
+    for end in [&second, &other, &again] {
+        let turns = block_on(at(end).turns(&session("a"), Range::LastTurns(1))).unwrap();
+        assert_eq!(turns, [end.clone()]);
+    }
 }
