@@ -40,8 +40,11 @@ macro_rules! impl_at {
             /// turn.
             ///
             /// # Errors
-            /// [`ChainError::Load`](crate::ChainError::Load) if there is no memory, or if its
-            /// history has no branches.
+            /// [`ChainError::Load`](crate::ChainError::Load) if there is no memory, or if it cannot
+            /// show another point than the tip ([`Memory::at`](conversant_core::Memory::at)): its
+            /// history has no branches, or it searches its turns, as `VectorStoreMemory` does, also
+            /// in a combined memory. Such a conversation continues at the point after
+            /// [`ChatHistory::set_tip`](conversant_core::ChatHistory::set_tip).
             pub fn at(
                 &self,
                 point: impl Into<conversant_core::Point>,

@@ -47,7 +47,7 @@
 //! | [`SummaryBufferMemory`] | new messages | 1 in about 20 turns |
 //! | [`EntityMemory`] | the last `k` turns | 1, and 1 for each entity, at most 20 |
 //! | [`KnowledgeGraphMemory`] | the last `k` turns | 2 |
-//! | [`VectorStoreMemory`] | the version | 1 of the embedding model for the search, 1 for the turn |
+//! | [`VectorStoreMemory`] | the version, and those of other sessions that it finds | 1 of the embedding model for the search, 1 for the turn |
 //!
 //! # Examples
 //!

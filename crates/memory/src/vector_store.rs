@@ -1,7 +1,9 @@
 //! The memory that shows the turns nearest in meaning to the user's input.
 
+mod other_sessions;
+
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     ops::Range as Indices,
     sync::{Arc, Mutex},
 };
@@ -9,11 +11,12 @@ use std::{
 use async_trait::async_trait;
 use conversant_core::{
     BoxError, Collection, Document, HistoryError, LoadContext, Loaded, Match, Memory, MemoryError,
-    Message, Messages, Range, Saved, Scope, SessionId, Slice, Ticket, Turn, Value, VectorStore,
+    Message, Messages, Range, Saved, Scope, Slice, Ticket, Turn, Value, VectorStore,
     VectorStoreError, Version, Warning, vars,
 };
 use serde_json::Value as Json;
 
+use self::other_sessions::{begins_before, number, remove_deleted};
 use crate::{
     conversation::{
         Conversation,
@@ -60,15 +63,18 @@ const PAGE: usize = 256;
 /// ([`ChatHistory::set_tip`](conversant_core::ChatHistory::set_tip)), the turns of the new branch
 /// replace those in the vector store before they are searched. If that fails, none of the session
 /// is shown. A custom store that cannot [list](VectorStore::list) or [remove](VectorStore::remove)
-/// documents may keep a turn of the other branch.
+/// documents may keep a turn of the other branch. Since the vector store has the turns of one
+/// branch, the memory has no view at another point than the tip ([`Memory::at`] returns `None`,
+/// over any history): to answer a question again, move the tip to the point first.
 ///
 /// Turns are added to the collection of the memory's session. One vector store can then serve all
 /// sessions and does not show one user's messages to another. [`with_scope`](Self::with_scope)
 /// shares turns between the sessions of a user or a group, which are in one history. Clearing the
 /// memory removes the turns of its session. Turns of a session that the history has cleared or
-/// deleted are not shown; their documents stay in the vector store until they are removed there. To
-/// list, correct or remove what is known, use the methods of [`VectorStore`] with
-/// [`collection`](Self::collection).
+/// deleted are not shown; their documents stay in the vector store until they are removed there. So
+/// a search loads the versions of the other sessions that it finds, all at once. If one cannot be
+/// loaded, its turns are not shown, and a warning reports the cause. To list, correct or remove
+/// what is known, use the methods of [`VectorStore`] with [`collection`](Self::collection).
 ///
 /// # Examples
 ///
@@ -280,8 +286,8 @@ impl VectorStoreMemory {
         }
     }
 
-    /// Searches the turns of the conversation, and returns its version too.
-    async fn search_conversation(&self, input: &str) -> Result<(Vec<Match>, Version), BoxError> {
+    /// Searches the turns of the conversation.
+    async fn search_conversation(&self, input: &str) -> Result<Searched, BoxError> {
         let Derived { body, uncovered } = self.state.read(&self.conversation.session).await?;
         // The history has the note only if the turns that it covers are in the conversation.
         let end = Version::new(uncovered.version.epoch, uncovered.start());
@@ -296,39 +302,10 @@ impl VectorStoreMemory {
         }
         let is_shown = |found: &Match| covers.is_some_and(|end| begins_before(found, end));
         found.retain(|found| !is_own(found) || is_shown(found));
-        self.remove_deleted(&mut found).await;
-        Ok((found, uncovered.version))
-    }
-
-    /// Removes the turns of other sessions that the history does not have any more: they were
-    /// cleared or deleted.
-    async fn remove_deleted(&self, found: &mut Vec<Match>) {
-        let session_of = |found: &Match| match found.document.metadata.get("session") {
-            Some(Value::Text(session)) if !self.is_own_turn(&found.document) => {
-                number(&found.document, "epoch").map(|_| session.to_string())
-            }
-            _ => None,
-        };
-        let mut ends = HashMap::new();
-        for session in found.iter().filter_map(session_of) {
-            if ends.contains_key(&session) {
-                continue;
-            }
-            let end = match SessionId::new(&session) {
-                Ok(id) => {
-                    let history = &self.conversation.session.history;
-                    history.load(&id, Range::LastMessages(0)).await.ok().map(|slice| slice.version)
-                }
-                Err(_) => None,
-            };
-            ends.insert(session, end);
-        }
-        found.retain(|found| match session_of(found) {
-            Some(session) => {
-                ends.get(&session).copied().flatten().is_some_and(|end| begins_before(found, end))
-            }
-            None => true,
-        });
+        let history = &*self.conversation.session.history;
+        let is_own = |document: &Document| self.is_own_turn(document);
+        let unknown = remove_deleted(&mut found, history, is_own).await;
+        Ok(Searched { found, version: uncovered.version, unknown })
     }
 
     /// Creates the document of a turn. Its id is the position of the turn, so that a turn is added
@@ -410,19 +387,6 @@ impl VectorStoreMemory {
     }
 }
 
-/// Returns whether a turn begins in the conversation before a version.
-fn begins_before(found: &Match, end: Version) -> bool {
-    number(&found.document, "epoch") == i64::try_from(end.epoch).ok()
-        && number(&found.document, "first") < i64::try_from(end.messages).ok()
-}
-
-fn number(document: &Document, name: &str) -> Option<i64> {
-    match document.metadata.get(name) {
-        Some(Value::Integer(number)) => Some(*number),
-        _ => None,
-    }
-}
-
 conversation_settings!(VectorStoreMemory: prefixes, text_or_messages);
 
 #[async_trait]
@@ -434,29 +398,27 @@ impl Memory for VectorStoreMemory {
             Some(input) => Some(self.search_conversation(&input).await),
             None => None,
         };
-        let (found, version, refused) = match searched {
-            Some(Ok((found, version))) => (found, version, None),
+        let (found, version, warning) = match searched {
+            Some(Ok(Searched { found, version, unknown })) => (found, version, unknown),
             Some(Err(error)) if !is_refusal(&error) => return Err(failed(error)),
             refused => {
                 let end = self.conversation.session.load(Range::LastMessages(0)).await?;
-                (Vec::new(), end.version, refused.and_then(Result::err))
+                let what = "cannot search the conversation: the model of the vector store does not accept the input";
+                let refused = refused.and_then(Result::err);
+                (Vec::new(), end.version, refused.map(|error| Warning::new(what, error)))
             }
         };
         let mut loaded = self.conversation.loaded(self.show(found)?, version);
-        if let Some(error) = refused {
-            loaded.ticket = loaded.ticket.with_state(NotSearched(Mutex::new(Some(error))));
+        if let Some(warning) = warning {
+            loaded.ticket = loaded.ticket.with_state(NotShown(Mutex::new(Some(warning))));
         }
         Ok(loaded)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
         self.conversation.append(turn, &ticket).await?;
-        let refused =
-            ticket.state::<NotSearched>().and_then(|NotSearched(error)| lock(error).take());
-        Ok(refused.map_or_else(Saved::default, |error| {
-            let what = "cannot search the conversation: the model of the vector store does not accept the input";
-            Saved::default().with_warning(Warning::new(what, Some(error)))
-        }))
+        let warning = ticket.state::<NotShown>().and_then(|NotShown(warning)| lock(warning).take());
+        Ok(warning.map_or_else(Saved::default, |warning| Saved::default().with_warning(warning)))
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
@@ -481,8 +443,17 @@ impl Memory for VectorStoreMemory {
     }
 }
 
-/// The error of a search that the embedding model refused, for the save.
-struct NotSearched(Mutex<Option<BoxError>>);
+/// The result of a search.
+struct Searched {
+    found: Vec<Match>,
+    /// The version of the conversation.
+    version: Version,
+    /// The reason for which turns of other sessions are not shown, although they may be there.
+    unknown: Option<Warning>,
+}
+
+/// The warning of a load that shows less than it should, for the save.
+struct NotShown(Mutex<Option<Warning>>);
 
 /// Returns the error of a load whose search failed.
 fn failed(error: BoxError) -> MemoryError {

@@ -8,8 +8,8 @@ use std::{
 use conversant_core::{
     ChatHistory, ChatModel, ChatRequest, Collection, Document, Embeddings, Expect, GroupId,
     HistoryError, LanguageModel, LoadContext, MaintainContext, Memory, Message, ModelError, Note,
-    Point, Range, Reply, Scope, SessionId, SessionIdError, Turn, UserId, Value, VectorStore,
-    async_trait, vars,
+    Point, Range, Reply, Report, Scope, SessionId, SessionIdError, Turn, UserId, Value,
+    VectorStore, async_trait, vars,
 };
 use conversant_memory::{
     EntityMemory, Facts, InMemoryHistory, InMemoryVectorStore, VectorStoreMemory,
@@ -19,7 +19,7 @@ use conversant_testkit::{
 };
 use serde_json::json;
 
-use crate::support::session;
+use crate::support::{session, turn};
 
 fn user(id: &str) -> Scope {
     UserId::new(id).unwrap().into()
@@ -421,4 +421,53 @@ fn a_dropped_change_does_not_hold_up_the_next_one() {
         });
         assert_eq!(history.calls(HistoryCall::Lease), 2, "{call:?}");
     }
+}
+
+/// The versions of other sessions are loaded at the same time. A session that cannot be loaded
+/// costs its turns and a warning, not the answer.
+#[test]
+fn a_session_that_cannot_be_loaded_is_left_out_of_a_search() {
+    block_on(async {
+        let store = Arc::new(InMemoryVectorStore::new(Same));
+        let history = FailingHistory::new(InMemoryHistory::new());
+        let team = GroupId::new("team").unwrap();
+        let memory = |name: &str| {
+            VectorStoreMemory::new(Arc::clone(&store))
+                .with_history(history.clone(), session(name))
+                .with_scope(team.clone())
+                .with_k(9)
+        };
+        for name in ["ada", "bob", "eve"] {
+            say(&memory(name), &format!("the pizza of {name}")).await;
+        }
+        let (cyd, inputs) = (memory("cyd"), vars! { "input" => "pizza?" });
+        let load = || cyd.load(LoadContext::new(&inputs));
+        let before = history.calls(HistoryCall::Load);
+        let all = load().await.unwrap();
+        let loads = history.calls(HistoryCall::Load) - before;
+        let saved = cyd.save(&turn(1), all.ticket).await.unwrap();
+        assert!(saved.warnings.is_empty(), "{:?}", saved.warnings);
+
+        let next = |others: usize| history.calls(HistoryCall::Load) + loads - 3 + others;
+        let busy = FailureMode::fail(|| HistoryError::Busy);
+        let _ = history.clone().on(HistoryCall::Load, next(2), busy);
+        let others = load().await.unwrap();
+        let shown = others.variables.get("history").unwrap().to_text().into_owned();
+        for (name, is_shown) in [("ada", true), ("bob", false), ("eve", true)] {
+            assert_eq!(shown.contains(name), is_shown, "{shown}");
+        }
+        let saved = cyd.save(&turn(2), others.ticket).await.unwrap();
+        let warnings: Vec<_> =
+            saved.warnings.iter().map(|it| Report::new(it).to_string()).collect();
+        let what = "cannot show the turns of another session: it cannot be loaded";
+        let cause = "cannot use the conversation: it is busy";
+        assert_eq!(warnings, [format!("{what}: {cause}")]);
+
+        let gate = Gate::new();
+        for other in 1..=3 {
+            let _ = history.clone().on(HistoryCall::Load, next(other), FailureMode::hold(&gate));
+        }
+        assert!(poll_then_drop(load(), 1).await.is_none());
+        assert_eq!(gate.arrivals(), 3);
+    });
 }
