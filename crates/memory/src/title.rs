@@ -1,7 +1,7 @@
 //! A title for a conversation, made by a model.
 
 use conversant_core::{
-    BoxError, Content, LanguageModel, MaintainContext, Message, Messages, RequestPurpose, Role,
+    Content, LanguageModel, MaintainContext, Message, Messages, ModelError, RequestPurpose, Role,
     Transcript, vars,
 };
 
@@ -43,7 +43,7 @@ const MAX_TITLE_CHARS: usize = 80;
 /// No chain observes the request. It has the model's deadline only: to cancel it, drop the future.
 ///
 /// # Errors
-/// The model's error, or an error if the answer has no text.
+/// [`ModelError`]: the model's own, or one that is not retryable if its answer has no title.
 ///
 /// # Examples
 ///
@@ -53,7 +53,7 @@ const MAX_TITLE_CHARS: usize = 80;
 /// use conversant_testkit::ScriptedChat;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let (history, session) = (InMemoryHistory::new(), SessionId::new("chat-1")?);
 /// let turn = Turn::exchange("When do the cherries bloom in Kyoto?", "In April, usually.");
 /// history.append(&session, &turn, Expect::Any).await?;
@@ -66,12 +66,18 @@ const MAX_TITLE_CHARS: usize = 80;
 /// # Ok(())
 /// # }
 /// ```
-pub async fn title(model: &LanguageModel, messages: &Messages) -> Result<String, BoxError> {
+pub async fn title(model: &LanguageModel, messages: &Messages) -> Result<String, ModelError> {
     let model = PromptedModel::new(model.clone(), TITLE, RequestPurpose::Memory);
     let conversation = Transcript::default().render(&beginning(messages));
     let variables = vars! { "conversation" => conversation };
-    let answer = model.call_for_beginning(&variables, MaintainContext::new()).await?;
-    cleaned(&answer).ok_or_else(|| "cannot use the model's answer: it has no title".into())
+    let untitled = |cause| ModelError::custom("the model's answer has no title", false, cause);
+    match model.call_for_beginning(&variables, MaintainContext::new()).await {
+        Ok(answer) => cleaned(&answer).ok_or_else(|| untitled(None)),
+        Err(error) => Err(match error.downcast::<ModelError>() {
+            Ok(error) => *error,
+            Err(error) => untitled(Some(error)),
+        }),
+    }
 }
 
 /// Returns the first messages of a conversation, other than system messages, with texts that are

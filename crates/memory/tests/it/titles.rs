@@ -1,6 +1,6 @@
 //! Titles that a model makes.
 
-use conversant_core::{LanguageModel, Message, Messages, ModelError, SessionInfo, Turn};
+use conversant_core::{LanguageModel, Message, Messages, ModelError, Report, SessionInfo, Turn};
 use conversant_memory::title;
 use conversant_testkit::{ScriptedCompletion, ScriptedReply, block_on};
 
@@ -60,16 +60,18 @@ fn an_answer_becomes_one_line() {
 
 #[test]
 fn without_a_title_it_is_an_error() {
-    let empty = "cannot use the model's answer: it is empty";
-    assert_eq!(answered(" \n"), Err(empty.to_owned()));
-    assert_eq!(
-        answered("\"---\""),
-        Err("cannot use the model's answer: it has no title".to_owned())
-    );
-    assert!(answered("Sure! Here is a title:").is_err());
+    for answer in [" \n", "\"---\"", "Sure! Here is a title:"] {
+        let untitled = "cannot get an answer: the model's answer has no title".to_owned();
+        assert_eq!(answered(answer), Err(untitled), "{answer:?}");
+    }
     let fails = ScriptedReply::from(ModelError::custom("it fails", true, None));
-    let model = LanguageModel::completion(ScriptedCompletion::new([fails]));
-    assert!(block_on(title(&model, &messages())).is_err());
+    let model = ScriptedCompletion::new([fails, ScriptedReply::text(" ")]);
+    let model = LanguageModel::completion(model);
+    let error = || block_on(title(&model, &messages())).unwrap_err();
+    let (failed, empty) = (error(), error());
+    assert!(failed.is_retryable() && !empty.is_retryable(), "{failed}, {empty}");
+    let shown = Report::new(&empty).to_string();
+    assert!(shown.ends_with("cannot use the model's answer: it is empty"), "{shown}");
 }
 
 #[test]
