@@ -1,6 +1,7 @@
 //! The memory that shows the turns nearest in meaning to the user's input.
 
 mod other_sessions;
+mod turn_document;
 
 use std::{
     collections::HashSet,
@@ -16,7 +17,10 @@ use conversant_core::{
 };
 use serde_json::Value as Json;
 
-use self::other_sessions::{begins_before, number, remove_deleted};
+use self::{
+    other_sessions::remove_deleted,
+    turn_document::{begins_before, messages_of, number},
+};
 use crate::{
     conversation::{
         Conversation,
@@ -38,7 +42,10 @@ const SESSION_NOTE: &str = "vector_store_session";
 /// The number of times that turns are added, if the conversation is moved meanwhile.
 const MAX_MOVES: usize = 3;
 
-/// The number of documents that are listed at once.
+/// The most documents that are searched for, if some of the nearest are of deleted sessions.
+const MAX_SEARCHED: usize = 1024;
+
+/// The number of documents that are listed, or removed, at once.
 const PAGE: usize = 256;
 
 /// Shows the `k` turns of the conversation that are nearest in meaning to the user's input.
@@ -230,9 +237,31 @@ impl VectorStoreMemory {
         // In a collection that sessions share, all documents are listed to find them. So a session
         // with one turn is taken for a new one.
         let may_have_others = has_others || self.scope == Scope::Session || documents.len() > 1;
-        if uncovered.start() == 0 && may_have_others {
-            let added = documents.iter().map(|document| document.id.as_str()).collect();
-            self.remove_own(&added).await?;
+        let added = documents.iter().map(|document| document.id.as_str()).collect();
+        let removed = match uncovered.start() == 0 && may_have_others {
+            true => self.remove_own(&added).await,
+            false => self.remove_between(uncovered, &added).await,
+        };
+        match removed {
+            // A store that cannot do so keeps them.
+            Err(VectorStoreError::Unsupported { .. }) => Ok(()),
+            removed => Ok(removed?),
+        }
+    }
+
+    /// Removes turns that begin inside of those that were added: a history that was restored has
+    /// lost them, and has others in their place.
+    async fn remove_between(
+        &self,
+        uncovered: &Slice,
+        added: &HashSet<&str>,
+    ) -> Result<(), VectorStoreError> {
+        let Version { epoch, messages: end, .. } = uncovered.version;
+        let ids = (uncovered.start()..end).map(|first| self.id(Version::new(epoch, first)));
+        let ids: Vec<_> = ids.filter(|id| !added.contains(id.as_str())).collect();
+        for page in ids.chunks(PAGE) {
+            let page: Vec<_> = page.iter().map(String::as_str).collect();
+            self.store.remove(&self.collection(), &page).await?;
         }
         Ok(())
     }
@@ -268,16 +297,16 @@ impl VectorStoreMemory {
         Ok(())
     }
 
-    /// Searches the turns. If the input is too long for the embedding model, searches its
-    /// beginning.
-    async fn search(&self, input: &str) -> Result<Vec<Match>, BoxError> {
+    /// Searches the `k` nearest turns. If the input is too long for the embedding model, searches
+    /// its beginning.
+    async fn search(&self, input: &str, k: usize) -> Result<Vec<Match>, BoxError> {
         let mut attempts = Attempts::new();
         loop {
             let text = match attempts.shortens() {
                 true => shortened(input, attempts.bytes()),
                 false => input.into(),
             };
-            match self.store.search(&self.collection(), &text, self.k).await {
+            match self.store.search(&self.collection(), &text, k).await {
                 Ok(found) => return Ok(found),
                 Err(error) => {
                     attempts.failed(error.into(), 1, 1)?;
@@ -292,20 +321,29 @@ impl VectorStoreMemory {
         // The history has the note only if the turns that it covers are in the conversation.
         let end = Version::new(uncovered.version.epoch, uncovered.start());
         let mut covers = body.filter(|_| end.messages > 0).map(|_| end);
-        let mut found = self.search(input).await?;
-        let is_own = |found: &Match| self.is_own_turn(&found.document);
-        if covers.is_none() && found.iter().any(is_own) {
+        let mut k = self.k;
+        let mut found = self.search(input, k).await?;
+        let is_own = |document: &Document| self.is_own_turn(document);
+        if covers.is_none() && found.iter().any(|found| is_own(&found.document)) {
             covers = self.add_turns(true, &mut Attempts::new()).await.ok();
             if covers.is_some() {
-                found = self.search(input).await?;
+                found = self.search(input, k).await?;
             }
         }
         let is_shown = |found: &Match| covers.is_some_and(|end| begins_before(found, end));
-        found.retain(|found| !is_own(found) || is_shown(found));
         let history = &*self.conversation.session.history;
-        let is_own = |document: &Document| self.is_own_turn(document);
-        let unknown = remove_deleted(&mut found, history, is_own).await;
-        Ok(Searched { found, version: uncovered.version, unknown })
+        loop {
+            let is_all = found.len() < k;
+            found.retain(|found| !is_own(&found.document) || is_shown(found));
+            let unknown = remove_deleted(&mut found, history, is_own).await;
+            if is_all || found.len() >= self.k || k >= MAX_SEARCHED || unknown.is_some() {
+                found.truncate(self.k);
+                return Ok(Searched { found, version: uncovered.version, unknown });
+            }
+            // Turns that are not shown have taken the places of others.
+            k = k.saturating_mul(4).min(MAX_SEARCHED);
+            found = self.search(input, k).await?;
+        }
     }
 
     /// Creates the document of a turn. Its id is the position of the turn, so that a turn is added
@@ -318,12 +356,19 @@ impl VectorStoreMemory {
             "first" => first.messages,
             "messages" => stored,
         };
-        if self.scope == Scope::Session {
-            return Document::new(first.to_string(), text).with_metadata(metadata);
+        if self.scope != Scope::Session {
+            let session = self.conversation.session.id.as_str();
+            metadata.insert("session".to_owned(), Value::from(session));
         }
-        let session = self.conversation.session.id.as_str();
-        metadata.insert("session".to_owned(), Value::from(session));
-        Document::new(format!("{first} {session}"), text).with_metadata(metadata)
+        Document::new(self.id(first), text).with_metadata(metadata)
+    }
+
+    /// Returns the id of the document of the turn that begins at a version.
+    fn id(&self, first: Version) -> String {
+        match self.scope {
+            Scope::Session => first.to_string(),
+            _ => format!("{first} {}", self.conversation.session.id.as_str()),
+        }
     }
 
     /// Returns whether a document is a turn of this session, and not one that was corrected.
@@ -336,16 +381,8 @@ impl VectorStoreMemory {
         is_own && number(document, "epoch").is_some()
     }
 
-    /// Removes the turns of this session from the collection, except those with these ids. A store
-    /// that cannot do so keeps them.
+    /// Removes the turns of this session from the collection, except those with these ids.
     async fn remove_own(&self, except: &HashSet<&str>) -> Result<(), VectorStoreError> {
-        match self.remove_listed(except).await {
-            Err(VectorStoreError::Unsupported { .. }) => Ok(()),
-            removed => removed,
-        }
-    }
-
-    async fn remove_listed(&self, except: &HashSet<&str>) -> Result<(), VectorStoreError> {
         let collection = self.collection();
         let is_removed = |document: &&Document| {
             self.is_own_turn(document) && !except.contains(document.id.as_str())
@@ -365,24 +402,12 @@ impl VectorStoreMemory {
         }
     }
 
-    fn show(&self, mut found: Vec<Match>) -> Result<Value, MemoryError> {
+    fn show(&self, found: Vec<Match>) -> Result<Value, MemoryError> {
         if !self.conversation.shows_messages() {
             let texts: Vec<_> = found.into_iter().map(|found| found.document.text).collect();
             return Ok(Value::from(texts.join("\n")));
         }
-        found.sort_by_key(|found| number(&found.document, "first"));
-        let mut shown = Messages::new();
-        for found in found {
-            match found.document.metadata.get("messages") {
-                Some(Value::Data(stored)) => {
-                    let turn: Messages = serde_json::from_value(Json::clone(stored))
-                        .map_err(|error| MemoryError::Custom(error.into()))?;
-                    shown.append(&turn);
-                }
-                // A document that was corrected or that is not a turn.
-                _ => shown.push(Message::human(found.document.text)),
-            }
-        }
+        let shown = messages_of(found).map_err(|error| MemoryError::Custom(error.into()))?;
         Ok(Value::from(shown))
     }
 }
@@ -436,8 +461,11 @@ impl Memory for VectorStoreMemory {
         self.state.forget();
         match self.scope {
             Scope::Session => self.store.clear(&self.collection()).await,
-            // Those that cannot be removed are not shown by this memory.
-            _ => self.remove_own(&HashSet::new()).await,
+            _ => match self.remove_own(&HashSet::new()).await {
+                // Those that cannot be removed are not shown by this memory.
+                Err(VectorStoreError::Unsupported { .. }) => Ok(()),
+                removed => removed,
+            },
         }
         .map_err(custom)
     }

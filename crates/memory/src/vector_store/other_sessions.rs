@@ -6,6 +6,8 @@ use conversant_core::{
     ChatHistory, Document, HistoryError, Match, Range, SessionId, Value, Version, Warning,
 };
 
+use super::turn_document::{begins_before, number};
+
 /// Removes the turns of other sessions that the history does not have any more: they were cleared
 /// or deleted. Of a session that cannot be loaded, they are removed too, and a warning is returned.
 pub(super) async fn remove_deleted(
@@ -65,18 +67,4 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
     })
     .await;
     running.into_iter().filter_map(|(_, output)| output).collect()
-}
-
-/// Returns whether a turn begins in the conversation before a version.
-pub(super) fn begins_before(found: &Match, end: Version) -> bool {
-    number(&found.document, "epoch") == i64::try_from(end.epoch).ok()
-        && number(&found.document, "first") < i64::try_from(end.messages).ok()
-}
-
-/// Returns a number of a document's metadata.
-pub(super) fn number(document: &Document, name: &str) -> Option<i64> {
-    match document.metadata.get(name) {
-        Some(Value::Integer(number)) => Some(*number),
-        _ => None,
-    }
 }

@@ -36,5 +36,6 @@ mod support;
 mod titles;
 mod token_buffer;
 mod vector_branches;
+mod vector_documents;
 mod window;
 mod written_reasoning;
