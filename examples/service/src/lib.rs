@@ -7,8 +7,12 @@
 //! | `GET /sessions/{id}` | the last messages of the session, its usage and its cost |
 //! | `GET /metrics` | calls, failures, tokens and cost since the start, for Prometheus |
 //!
-//! `turn` is a UUID that the client makes. A request that is repeated with it gets the answer of
-//! the first one, and no model is paid twice. Without it, each request is a new turn.
+//! `turn` is a UUID that the client makes. A request for an answer as JSON that is repeated with it
+//! gets the answer of the first one, also if the client left before that came: the call goes on
+//! without it, and no model is paid twice. Without the id, each request is a new turn.
+//!
+//! A client that leaves a stream stops it, and what was received is stored as an incomplete turn. A
+//! repetition with its id gets 409 then; if nothing was received, it is a new call.
 
 #![allow(clippy::print_stderr, clippy::result_large_err, reason = "a program's log and responses")]
 
@@ -26,12 +30,20 @@ use conversant_core::{
 };
 use conversant_memory::WindowMemory;
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinError,
+    time::timeout,
+};
 
 use crate::listener::ConnectionLimits;
 
 /// The time that each of the last steps of the service has.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The most calls at the same time that go on if their clients leave. Others wait for a place, as
+/// long as their clients do.
+const MAX_CALLS: usize = 1024;
 
 /// A chat service. Clones share everything.
 #[derive(Clone)]
@@ -40,6 +52,8 @@ pub struct Service {
     conversations: Conversations,
     /// Whether the service ends. The streams that run have receivers.
     ending: watch::Sender<bool>,
+    /// The places of the calls that go on if their clients leave.
+    calls: Arc<Semaphore>,
     history: Arc<dyn ChatHistory>,
     meter: Arc<Meter>,
     limit: Duration,
@@ -71,13 +85,18 @@ impl Service {
             let memory = memory.with_history(Arc::clone(&store), session.clone());
             definition.clone().memory(memory).prompt_cache_key(session.as_str()).build()
         })?;
-        Ok(Self { conversations, ending: watch::Sender::new(false), history, meter, limit })
+        let (ending, calls) = (watch::Sender::new(false), Arc::new(Semaphore::new(MAX_CALLS)));
+        Ok(Self { conversations, ending, calls, history, meter, limit })
     }
 
     /// Ends the service after its connections: stores the parts of answers that clients do not
-    /// read, and returns the number of calls that were given up.
+    /// read, waits for the calls whose clients have left, and returns the number of calls that were
+    /// given up.
     pub async fn close(&self) -> usize {
         self.ending.send_replace(true);
+        // All places are free when the last of the calls has ended.
+        let all = u32::try_from(MAX_CALLS).unwrap_or(u32::MAX);
+        let _ = timeout(self.limit, self.calls.acquire_many(all)).await;
         // Before the conversations are closed, so that their parts can be saved.
         let _ = timeout(END_TIMEOUT, self.ending.closed()).await;
         self.conversations.close(END_TIMEOUT).await
@@ -86,6 +105,21 @@ impl Service {
     fn chain(&self, session: &str) -> Result<LlmChain> {
         let chain = self.conversations.chain(&id(session)?);
         Ok(chain.map_err(failure::status(StatusCode::INTERNAL_SERVER_ERROR))?)
+    }
+
+    /// Runs a call to its end, also if the client leaves: the future of its request is dropped then,
+    /// and would take with it what is paid for.
+    async fn run<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let place = Arc::clone(&self.calls).acquire_owned().await;
+        let call = tokio::spawn(async move {
+            let ended = call.await;
+            drop(place);
+            ended
+        });
+        call.await
     }
 
     fn options(&self, turn: Option<TurnId>) -> CallOptions {

@@ -14,8 +14,8 @@ use axum::{
     },
     routing::{get, post},
 };
-use conversant_chains::{ChainError, ChainStream};
-use conversant_core::{Delta, Totals, TurnId, vars};
+use conversant_chains::{ChainError, ChainStream, LlmChain};
+use conversant_core::{CallOptions, Delta, Totals, TurnId, vars};
 use futures_util::stream::{self, Stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,8 +65,14 @@ async fn turn(
     Path(session): Path<String>,
     Json(Question { message, turn }): Json<Question>,
 ) -> Result<Json<Value>> {
-    let chain = service.chain(&session)?;
-    let outcome = chain.invoke_with(vars! { "message" => message }, service.options(turn)).await;
+    let (chain, options) = (service.chain(&session)?, service.options(turn));
+    let answered = service.run(answer(chain, message, options)).await;
+    // The call has panicked.
+    answered.map_err(failure::status(StatusCode::INTERNAL_SERVER_ERROR))?
+}
+
+async fn answer(chain: LlmChain, message: String, options: CallOptions) -> Result<Json<Value>> {
+    let outcome = chain.invoke_with(vars! { "message" => message }, options).await;
     let outcome = outcome.map_err(failure::of_call)?;
     let usage = outcome.record.as_ref().and_then(|record| record.usage);
     Ok(Json(json!({"turn": outcome.turn_id, "answer": outcome.text(), "usage": usage})))

@@ -18,7 +18,7 @@ use conversant_testkit::{
 };
 use serde_json::json;
 use service::{connections_for_calls, is_postgres_url, listener::ConnectionLimits};
-use support::Running;
+use support::{Running, leave};
 use tokio::io::AsyncReadExt;
 
 #[tokio::test]
@@ -86,26 +86,60 @@ async fn a_stream_is_server_sent_events() {
     assert_eq!(session["messages"].as_array().unwrap().len(), 2);
 }
 
+const TURN: &str = "0199d0c5-6a30-7c4d-89ef-f4361551531c";
+
 /// A request that is repeated with its turn's id gets the answer that was paid for.
 #[tokio::test]
 async fn a_repeated_request_is_answered_once() {
     let server = OpenAiServer::builder().reply(ServerAnswer::text("Hi Ada!")).start().unwrap();
     let service = Running::start(&server).await;
-    let turn = "0199d0c5-6a30-7c4d-89ef-f4361551531c";
-    let question = json!({"message": "I am Ada.", "turn": turn});
+    let question = json!({"message": "I am Ada.", "turn": TURN});
     for _ in 0..2 {
         let response = service.post("/sessions/ada/turns", question.clone()).await;
         let told = response.json();
-        assert_eq!((&told["turn"], &told["answer"]), (&json!(turn), &json!("Hi Ada!")));
+        assert_eq!((&told["turn"], &told["answer"]), (&json!(TURN), &json!("Hi Ada!")));
     }
     let stream = service.post("/sessions/ada/stream", question).await;
     assert!(stream.body.contains("data: \"Hi Ada!\""), "{}", stream.body);
     assert_eq!(server.requests().len(), 1);
-    let other = json!({"message": "I am Bob.", "turn": turn});
+    let other = json!({"message": "I am Bob.", "turn": TURN});
     let response = service.post("/sessions/ada/turns", other).await;
     assert_eq!((response.status, response.retry_after), (409, None));
     let odd = json!({"message": "I am Bob.", "turn": "7"});
     assert_eq!(service.post("/sessions/ada/turns", odd).await.status, 422);
+}
+
+/// Also if its client left before the answer came.
+#[tokio::test]
+async fn an_answer_whose_client_leaves_is_paid_once() {
+    let gate = Gate::new();
+    let answer = ServerAnswer::text("Hi Ada!").held_by(&gate);
+    let server = OpenAiServer::builder().reply(answer).start().unwrap();
+    let service = Running::start(&server).await;
+    let question = json!({"message": "I am Ada.", "turn": TURN});
+    let client = service.post_unread("/sessions/ada/turns", question.clone()).await;
+    gate.reached(1).await;
+    leave(client).await;
+    let repeated = service.post("/sessions/ada/turns", question);
+    let (response, ()) = tokio::join!(repeated, async { gate.open() });
+    assert_eq!(response.json()["answer"], "Hi Ada!");
+    assert_eq!(server.requests().len(), 1);
+}
+
+/// The end of the service waits for it.
+#[tokio::test]
+async fn an_answer_whose_client_leaves_survives_the_shutdown() {
+    let gate = Gate::new();
+    let answer = ServerAnswer::text("Hi Ada!").held_by(&gate);
+    let server = OpenAiServer::builder().reply(answer).start().unwrap();
+    let service = Running::start(&server).await;
+    let question = json!({"message": "I am Ada."});
+    let client = service.post_unread("/sessions/ada/turns", question).await;
+    gate.reached(1).await;
+    leave(client).await;
+    let (service, ()) = tokio::join!(service.restarted(&server), async { gate.open() });
+    let session = service.get("/sessions/ada").await.json();
+    assert_eq!(session["messages"][1]["text"], "Hi Ada!");
 }
 
 type Fails = fn() -> HistoryError;

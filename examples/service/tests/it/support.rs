@@ -177,6 +177,14 @@ impl Running {
     }
 }
 
+/// Ends a connection as a client that leaves does, and waits until the service has noticed it.
+pub(crate) async fn leave(mut client: TcpStream) {
+    client.shutdown().await.unwrap();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.is_empty(), "the client was answered");
+}
+
 /// Returns the content of a chunked body.
 fn dechunked(mut body: &str) -> String {
     let mut content = String::new();
