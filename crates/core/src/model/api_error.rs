@@ -26,7 +26,8 @@ pub enum StatusKind {
     Unprocessable,
     /// Too many requests (429).
     RateLimit,
-    /// The account's quota is exhausted (429 with `insufficient_quota`).
+    /// The account's quota or its money is used up (402, or 429 with a code or type such as
+    /// `insufficient_quota`).
     QuotaExhausted,
     /// The server is overloaded (503, 529).
     Overloaded,

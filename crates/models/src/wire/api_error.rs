@@ -253,7 +253,6 @@ fn plain(body: &[u8]) -> String {
 }
 
 fn is_quota(error: &ApiError) -> bool {
-    [&error.code, &error.error_type]
-        .into_iter()
-        .any(|name| name.as_deref() == Some("insufficient_quota"))
+    let names = [error.code.as_deref(), error.error_type.as_deref()];
+    names.into_iter().flatten().any(|name| kind_of_name(name) == Some(StatusKind::QuotaExhausted))
 }

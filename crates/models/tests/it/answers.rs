@@ -2,6 +2,7 @@
 
 use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Message, ModelError, Reply,
+    StatusKind,
 };
 use conversant_models::{OpenAi, OpenAiChat};
 use conversant_testkit::{OpenAiServer, ServerAnswer};
@@ -129,13 +130,33 @@ async fn a_key_that_a_server_quotes_is_masked_however_it_is_escaped() {
     }
 }
 
+/// Money that is used up, as several servers say it.
+#[tokio::test]
+async fn used_up_money_is_not_retried() {
+    let error = |error: serde_json::Value| json!({"error": error});
+    for (status, body) in [
+        // DeepSeek, OpenRouter, Moonshot, OpenAI.
+        (402, error(json!({"message": "Insufficient Balance", "code": "invalid_request_error"}))),
+        (402, error(json!({"message": "Insufficient credits", "code": 402}))),
+        (402, json!({})),
+        (429, error(json!({"message": "pay", "type": "exceeded_current_quota_error"}))),
+        (429, error(json!({"message": "pay", "code": "billing_hard_limit_reached"}))),
+    ] {
+        let server = OpenAiServer::start([ServerAnswer::json(&body).with_status(status)]).unwrap();
+        let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
+        let request = ChatRequest::new(Message::human("hi"));
+        let error = model.generate(&request).await.unwrap_err();
+        assert_eq!(error.api_error().unwrap().kind, StatusKind::QuotaExhausted, "{body}");
+        assert!(!error.is_retryable());
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
 /// Some gateways compress without being asked.
 #[cfg(feature = "gzip")]
 #[tokio::test]
 async fn errors_that_are_compressed_are_read() {
     use std::io::Write;
-
-    use conversant_core::StatusKind;
 
     let zip = |text: &str| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());

@@ -408,6 +408,10 @@ async fn an_error_in_a_stream_is_retryable_by_its_kind() {
     for (code, retryable) in [
         ("invalid_api_key", false),
         ("insufficient_quota", false),
+        ("insufficient_balance", false),
+        ("exceeded_current_quota_error", false),
+        ("billing_hard_limit_reached", false),
+        ("402", false),
         ("model_not_found", false),
         ("context_length_exceeded", false),
         ("content_policy_violation", false),

@@ -7,6 +7,7 @@ pub(super) fn kind_of_status(status: u16) -> StatusKind {
     match status {
         400 => StatusKind::BadRequest,
         401 => StatusKind::Auth,
+        402 => StatusKind::QuotaExhausted,
         403 => StatusKind::Permission,
         404 => StatusKind::NotFound,
         408 => StatusKind::RequestTimeout,
@@ -20,11 +21,14 @@ pub(super) fn kind_of_status(status: u16) -> StatusKind {
     }
 }
 
-/// Returns the kind of a code or type: OpenAI's, Anthropic's, llama.cpp's, vLLM's, Google's, or an
-/// HTTP status in their place.
+/// Returns the kind of a code or type: OpenAI's, Anthropic's, llama.cpp's, vLLM's, Google's,
+/// Moonshot's, or an HTTP status in their place.
 pub(super) fn kind_of_name(name: &str) -> Option<StatusKind> {
     Some(match name {
-        "insufficient_quota" => StatusKind::QuotaExhausted,
+        "insufficient_quota"
+        | "insufficient_balance"
+        | "exceeded_current_quota_error"
+        | "billing_hard_limit_reached" => StatusKind::QuotaExhausted,
         "rate_limit_exceeded"
         | "rate_limit_error"
         | "tokens"
