@@ -31,8 +31,7 @@ const UNTIMED_PIECES: u8 = 31;
 /// The reader of a response whose head is there.
 #[derive(Debug)]
 pub(crate) struct ResponseReader {
-    pub(crate) request_id: Option<String>,
-    pub(crate) content_type: ContentType,
+    pub(crate) head: AnswerHead,
     pub(super) body: ResponseBody,
     pub(super) encoding: Encoding,
     announced_bytes: Option<u64>,
@@ -52,9 +51,29 @@ pub(crate) struct ResponseReader {
 /// A response that was read to its end.
 #[derive(Debug)]
 pub(crate) struct BufferedResponse {
-    pub(crate) body: Bytes,
+    pub(super) body: Bytes,
+    pub(super) head: AnswerHead,
+}
+
+/// What the head of a response says of its answer.
+#[derive(Debug, Default)]
+pub(crate) struct AnswerHead {
     pub(crate) request_id: Option<String>,
     pub(crate) content_type: ContentType,
+}
+
+impl AnswerHead {
+    /// Adds what it says to the error of the answer.
+    pub(crate) fn add_to(&self, mut error: ModelError) -> ModelError {
+        match &mut error {
+            ModelError::Decode(error) => error.content_type = self.content_type.to_text(),
+            ModelError::ApiErrorInBody { error } | ModelError::Stream { error, .. } => {
+                error.request_id.clone_from(&self.request_id);
+            }
+            _ => {}
+        }
+        error
+    }
 }
 
 /// The `Content-Type` of a response.
@@ -93,8 +112,7 @@ impl ResponseReader {
     ) -> Self {
         let announced_bytes = body.announced_bytes();
         Self {
-            request_id: None,
-            content_type: ContentType::default(),
+            head: AnswerHead::default(),
             body,
             encoding: Encoding::Identity,
             announced_bytes,
@@ -222,10 +240,8 @@ impl ResponseReader {
         let body = self
             .encoding
             .unpack(body, max_bytes)
-            .map_err(|failed| failed.map(|error| self.with_content_type(error)))?;
-        let (request_id, content_type) =
-            (self.request_id.take(), mem::take(&mut self.content_type));
-        Ok(BufferedResponse { body, request_id, content_type })
+            .map_err(|failed| failed.map(|error| self.head.add_to(error)))?;
+        Ok(BufferedResponse { body, head: mem::take(&mut self.head) })
     }
 
     /// Reads the first bytes of the body, as far as they come within `limit` each, and unpacks
@@ -250,19 +266,12 @@ impl ResponseReader {
             return Ok(false);
         }
         let unpackable = encoding::check_unpackable(start).map(|()| true);
-        unpackable.map_err(|error| FailedAttempt::last(self.with_content_type(error.into())))
+        unpackable.map_err(|error| FailedAttempt::last(self.head.add_to(error.into())))
     }
 
     /// Returns whether the body is announced to be larger than a limit.
     pub(crate) fn is_announced_beyond(&self, max_bytes: usize) -> bool {
         let size = self.announced_bytes.map(usize::try_from);
         size.is_some_and(|size| size.map_or(true, |size| size > max_bytes))
-    }
-
-    fn with_content_type(&self, mut error: ModelError) -> ModelError {
-        if let ModelError::Decode(error) = &mut error {
-            error.content_type = self.content_type.to_text();
-        }
-        error
     }
 }

@@ -25,7 +25,7 @@ struct Backoff {
     longest: Duration,
 }
 
-/// The retry policy of an adapter, and the state of one call.
+/// The retry policy of an adapter, and what a call has left of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Retries {
     left: u32,
@@ -87,12 +87,24 @@ impl Retries {
         self.budget = Some(Arc::new(Budget { ratio, saved: Mutex::new(RETRY_SAVINGS) }));
     }
 
-    /// Starts a call, whose connection may be one that was used before.
-    pub(super) fn start(&self, reused: bool) -> Self {
+    /// Starts a call.
+    pub(super) fn start(&self) -> Self {
         if let Some(budget) = &self.budget {
             budget.earn();
         }
-        Self { reused, ..self.clone() }
+        self.clone()
+    }
+
+    /// Sets whether the next attempt may use a connection that was used before.
+    pub(super) const fn set_reused(&mut self, reused: bool) {
+        self.reused = reused;
+    }
+
+    /// Reports a failure, whose error has no secrets, to the call's observers: another attempt
+    /// follows after a wait.
+    pub(super) fn report(&mut self, error: &ModelError, wait: Duration, events: &EventEmitter) {
+        self.done += 1;
+        events.emit(&Event::retrying(self.done, error, wait));
     }
 
     /// Waits until the next attempt, and reports the failure, whose error has no secrets, to the
@@ -121,8 +133,7 @@ impl Retries {
             return Err(failed.error);
         }
         self.left -= 1;
-        self.done += 1;
-        events.emit(&Event::retrying(self.done, &failed.error, wait));
+        self.report(&failed.error, wait, events);
         self.reused = false;
         // By the monotonic clock: a date was made a duration when it was received.
         sleep_for(wait).await;

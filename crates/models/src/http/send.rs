@@ -3,9 +3,10 @@
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use conversant_core::{EventEmitter, ModelError, StatusKind, TimeoutPhase, TransportPhase};
 use http::{
     HeaderMap, HeaderValue, Response,
@@ -25,7 +26,7 @@ use super::{
     endpoint::Endpoint,
     masking::Mask,
     response_body::ResponseBody,
-    response_reader::{BufferedResponse, ContentType, ResponseReader},
+    response_reader::{AnswerHead, BufferedResponse, ContentType, ResponseReader},
     retry::{self, Retries},
     runtime::{self, CheckedRuntimes},
     timeouts::{Deadline, Timeouts},
@@ -54,17 +55,29 @@ pub(crate) struct Connection {
     pub(crate) runtimes: Arc<CheckedRuntimes>,
 }
 
+/// A call that has started: its deadline and its retries, which all of its requests share.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) deadline: Deadline,
+    retries: Retries,
+}
+
+impl Call {
+    /// Reports that a request has failed, and that the call makes another one, which is no retry.
+    pub(crate) fn goes_on_after(&mut self, error: &ModelError, events: &EventEmitter) {
+        self.retries.report(error, Duration::ZERO, events);
+    }
+}
+
 impl Connection {
-    /// Returns the deadline of a call that starts now.
+    /// Starts a call.
     ///
     /// # Errors
     /// [`ModelError::Config`], outside of a tokio runtime, or in one without a timer or sockets.
-    pub(crate) fn deadline(
-        &self,
-        callers: Option<std::time::Instant>,
-    ) -> Result<Deadline, ModelError> {
+    pub(crate) fn start(&self, callers: Option<std::time::Instant>) -> Result<Call, ModelError> {
         self.runtimes.check()?;
-        Ok(Deadline::new(self.timeouts.total, callers))
+        let deadline = Deadline::new(self.timeouts.total, callers);
+        Ok(Call { deadline, retries: self.retries.start() })
     }
 
     /// Sends a request, reads the response to its end and decodes it, with retries.
@@ -74,17 +87,35 @@ impl Connection {
     pub(crate) async fn call<T>(
         &self,
         request: &Outgoing<'_>,
-        deadline: &Deadline,
+        call: &mut Call,
         events: &EventEmitter,
-        decode: impl Fn(BufferedResponse) -> Result<T, ModelError>,
-    ) -> Result<T, ModelError> {
-        self.with_retries(deadline, events, || async {
-            let mut reader = self.send(request, deadline).await?;
-            let response = reader.read_whole(None, self.max_response_bytes).await?;
-            self.mark_used();
-            decode(response).map_err(retry::of_answer)
+        decode: impl Fn(&[u8]) -> Result<T, ModelError>,
+    ) -> Result<(T, AnswerHead), ModelError> {
+        let deadline = call.deadline;
+        self.with_retries(call, events, || async {
+            let mut reader = self.send(request, &deadline).await?;
+            self.whole(&mut reader, None, &decode).await
         })
         .await
+    }
+
+    /// Reads a response to its end, of which `first` was read before, and decodes it.
+    ///
+    /// # Errors
+    /// [`FailedAttempt`], with what the head of the response says.
+    pub(crate) async fn whole<T>(
+        &self,
+        reader: &mut ResponseReader,
+        first: Option<Bytes>,
+        decode: impl Fn(&[u8]) -> Result<T, ModelError>,
+    ) -> Result<(T, AnswerHead), FailedAttempt> {
+        let read = reader.read_whole(first, self.max_response_bytes).await?;
+        let BufferedResponse { body, head } = read;
+        self.mark_used();
+        match decode(&body) {
+            Ok(decoded) => Ok((decoded, head)),
+            Err(error) => Err(retry::of_answer(head.add_to(error))),
+        }
     }
 
     /// Makes attempts until one succeeds or is not to be repeated.
@@ -93,7 +124,7 @@ impl Connection {
     /// The last attempt's [`ModelError`], with every secret masked.
     pub(crate) async fn with_retries<T, F>(
         &self,
-        deadline: &Deadline,
+        call: &mut Call,
         events: &EventEmitter,
         mut attempt: impl FnMut() -> F,
     ) -> Result<T, ModelError>
@@ -101,8 +132,8 @@ impl Connection {
         F: Future<Output = Result<T, FailedAttempt>>,
     {
         let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_reused = retry::is_recent(last_used, deadline.started, POOL_IDLE_TIMEOUT);
-        let mut retries = self.retries.start(is_reused);
+        let Call { deadline, retries } = call;
+        retries.set_reused(retry::is_recent(last_used, deadline.started, POOL_IDLE_TIMEOUT));
         loop {
             match attempt().await {
                 Ok(done) => return Ok(done),
@@ -168,8 +199,10 @@ impl Connection {
         }
         let mut reader =
             ResponseReader::new(body, self.timeouts.before_answer(), deadline, runtime);
-        reader.request_id = head.request_id.map(text);
-        reader.content_type = ContentType(head.content_type.cloned());
+        reader.head = AnswerHead {
+            request_id: head.request_id.map(text),
+            content_type: ContentType(head.content_type.cloned()),
+        };
         reader.encoding = head.encoding;
         if status.is_success() {
             return Ok(ResponseKind::Success(reader));
@@ -264,7 +297,7 @@ impl ErrorResponse {
             let Self { status, headers, mut reader } = *self;
             let body = reader.read_some(MAX_KEPT, ERROR_BODY_TIMEOUT).await;
             let asked = retry::retry_after(&headers, SystemTime::now());
-            let error = api_error::of_status(status, &body, reader.request_id, asked);
+            let error = api_error::of_status(status, &body, reader.head.request_id, asked);
             // The wait may be in the error's text alone.
             let retry = match error.kind {
                 StatusKind::QuotaExhausted => RetryDirective::Never,

@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     dialect::{Dialect, provider},
-    http::{client::Outgoing, response_reader::BufferedResponse, send::Connection},
+    http::{
+        client::Outgoing,
+        send::{Call, Connection},
+    },
     wire::{Answer, BodyWriter, ModelInfo, Origin, Style, read_models},
 };
 
@@ -96,21 +99,31 @@ impl Adapter {
         }
     }
 
-    /// Sends a request and reads a whole answer.
+    /// Starts a call.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`], outside of a tokio runtime, or in one without a timer or sockets.
+    pub(crate) fn start(&self, options: &CallOptions) -> Result<Call, ModelError> {
+        self.connection.start(options.deadline)
+    }
+
+    /// Sends a request of a call and reads a whole answer.
     ///
     /// # Errors
     /// [`ModelError`], with every secret masked.
     pub(crate) async fn generate(
         &self,
+        call: &mut Call,
         endpoint: &Endpoint,
         body: &Arc<[Bytes]>,
         options: &CallOptions,
     ) -> Result<Reply, ModelError> {
-        let deadline = self.connection.deadline(options.deadline)?;
         let request = Outgoing { method: Method::POST, path: endpoint.path, body };
-        let decode = |response| self.reply(endpoint, response, &options.events);
-        let reply = self.connection.call(&request, &deadline, &options.events, decode).await;
-        reply.map_err(hints::add)
+        let decode = |body: &[u8]| self.reply(endpoint, body, &options.events);
+        let answered = self.connection.call(&request, call, &options.events, decode).await;
+        let (mut reply, head) = answered.map_err(hints::add)?;
+        reply.request_id = head.request_id;
+        Ok(reply)
     }
 
     /// Returns the server's models, in its order.
@@ -118,38 +131,22 @@ impl Adapter {
     /// # Errors
     /// [`ModelError`], with every secret masked.
     pub(crate) async fn models(&self) -> Result<Vec<ModelInfo>, ModelError> {
-        let deadline = self.connection.deadline(None)?;
+        let mut call = self.connection.start(None)?;
         let body = &Arc::default();
         let request = Outgoing { method: Method::GET, path: "models", body };
         let events = EventEmitter::disabled();
-        let decode = |response: BufferedResponse| read_models(&response.body);
-        self.connection.call(&request, &deadline, &events, decode).await
+        let (models, _) = self.connection.call(&request, &mut call, &events, read_models).await?;
+        Ok(models)
     }
 
     /// Decodes and checks a whole answer.
     pub(super) fn reply(
         &self,
         endpoint: &Endpoint,
-        response: BufferedResponse,
+        body: &[u8],
         events: &EventEmitter,
     ) -> Result<Reply, ModelError> {
-        let decoded = (endpoint.decode)(&response.body);
-        match decoded.and_then(|answer| self.check(endpoint, answer, events)) {
-            Ok(mut reply) => {
-                reply.request_id = response.request_id;
-                Ok(reply)
-            }
-            Err(mut error) => {
-                match &mut error {
-                    ModelError::Decode(error) => {
-                        error.content_type = response.content_type.to_text();
-                    }
-                    ModelError::ApiErrorInBody { error } => error.request_id = response.request_id,
-                    _ => {}
-                }
-                Err(error)
-            }
-        }
+        self.check(endpoint, (endpoint.decode)(body)?, events)
     }
 
     /// Checks that an answer has content, and that it is as complete as the settings demand.

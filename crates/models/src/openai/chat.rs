@@ -104,12 +104,14 @@ impl OpenAiBuilder<OpenAiChat> {
 impl ChatModel for OpenAiChat {
     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
         let body = self.body(request, false);
-        self.adapter.generate(&CHAT_COMPLETIONS, &body, &request.options).await
+        let mut call = self.adapter.start(&request.options)?;
+        self.adapter.generate(&mut call, &CHAT_COMPLETIONS, &body, &request.options).await
     }
 
     async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
         let body = self.body(request, true);
-        self.adapter.stream::<Accumulator>(&CHAT_COMPLETIONS, &body, &request.options).await
+        let (adapter, mut call) = (&self.adapter, self.adapter.start(&request.options)?);
+        adapter.stream::<Accumulator>(&mut call, &CHAT_COMPLETIONS, &body, &request.options).await
     }
 
     fn enforces_schemas(&self) -> bool {

@@ -93,12 +93,14 @@ impl OpenAiBuilder<OpenAi> {
 impl CompletionModel for OpenAi {
     async fn generate(&self, request: &CompletionRequest) -> Result<Reply, ModelError> {
         let body = self.body(request, false)?;
-        self.adapter.generate(&COMPLETIONS, &body, &request.options).await
+        let mut call = self.adapter.start(&request.options)?;
+        self.adapter.generate(&mut call, &COMPLETIONS, &body, &request.options).await
     }
 
     async fn stream(&self, request: &CompletionRequest) -> Result<ReplyStream, ModelError> {
         let body = self.body(request, true)?;
-        self.adapter.stream::<Accumulator>(&COMPLETIONS, &body, &request.options).await
+        let (adapter, mut call) = (&self.adapter, self.adapter.start(&request.options)?);
+        adapter.stream::<Accumulator>(&mut call, &COMPLETIONS, &body, &request.options).await
     }
 
     fn describe(&self) -> ModelDescription {

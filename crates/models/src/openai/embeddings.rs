@@ -8,6 +8,7 @@ use http::Method;
 use super::{
     adapter::{Adapter, constructors},
     builder::OpenAiBuilder,
+    hints,
 };
 use crate::{
     http::client::Outgoing,
@@ -75,6 +76,20 @@ impl OpenAiBuilder<OpenAiEmbeddings> {
     }
 }
 
+/// Reads the embeddings of a number of texts, which have the expected length.
+fn read(body: &[u8], texts: usize, expected: Option<usize>) -> Result<Vec<Vec<f32>>, ModelError> {
+    let vectors = read_embeddings(body, texts)?;
+    // All vectors of a batch have one length.
+    let length = vectors.first().map_or(0, Vec::len);
+    match expected.filter(|expected| *expected != length) {
+        None => Ok(vectors),
+        Some(expected) => {
+            let what = format!("its vectors have {length} dimensions instead of {expected}");
+            Err(DecodeError::new(what).into())
+        }
+    }
+}
+
 #[async_trait]
 impl Embeddings for OpenAiEmbeddings {
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
@@ -89,19 +104,12 @@ impl Embeddings for OpenAiEmbeddings {
             let body = body.finish();
             let request = Outgoing { method: Method::POST, path: PATH, body: &body };
             // Each request has the whole time: the number of texts is the caller's.
-            let deadline = connection.deadline(None)?;
+            let mut call = connection.start(None)?;
             let events = EventEmitter::disabled();
-            let response = connection.call(&request, &deadline, &events, Ok).await?;
-            let read = read_embeddings(&response.body, batch.len());
-            let read = read.map_err(|error| connection.mask.error(error))?;
-            // All vectors of a batch have one length.
-            let length = read.first().map_or(0, Vec::len);
             let expected = settings.dimensions.or(vectors.first().map(Vec::len));
-            if let Some(expected) = expected.filter(|expected| *expected != length) {
-                let what = format!("its vectors have {length} dimensions instead of {expected}");
-                return Err(DecodeError::new(what).into());
-            }
-            vectors.extend(read);
+            let decode = |body: &[u8]| read(body, batch.len(), expected);
+            let embedded = connection.call(&request, &mut call, &events, decode).await;
+            vectors.extend(embedded.map_err(hints::add)?.0);
         }
         Ok(vectors)
     }

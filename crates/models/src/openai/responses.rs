@@ -34,7 +34,8 @@ const INVALID_ENCRYPTED_CONTENT: &str = "invalid_encrypted_content";
 /// OpenAI's models from gpt-5.4 on reason with tools on this interface only. It is used
 /// statelessly: `store` is `false`, and each request holds the whole conversation. All output items
 /// of an answer are kept with its message and sent back in order, encrypted reasoning included. If
-/// a server refuses the reasoning, the call is repeated once without it.
+/// a server refuses the reasoning, the request is made once more without it, within the time and
+/// the retries of the call.
 ///
 /// Cheap to clone: clones share the HTTP client and its connections.
 ///
@@ -182,11 +183,13 @@ const VERBOSITY: &str = "verbosity";
 impl ChatModel for OpenAiResponses {
     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
         let body = self.body(request, &self.styles.usual, false)?;
-        let options = &request.options;
-        match self.adapter.generate(&RESPONSES, &body, options).await {
+        let (adapter, options) = (&self.adapter, &request.options);
+        let mut call = adapter.start(options)?;
+        match adapter.generate(&mut call, &RESPONSES, &body, options).await {
             Err(error) if refuses_reasoning(&error) => {
                 let body = self.body(request, &self.styles.without_reasoning, false)?;
-                self.adapter.generate(&RESPONSES, &body, options).await
+                call.goes_on_after(&error, &options.events);
+                adapter.generate(&mut call, &RESPONSES, &body, options).await
             }
             result => result,
         }
@@ -194,11 +197,14 @@ impl ChatModel for OpenAiResponses {
 
     async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
         let body = self.body(request, &self.styles.usual, true)?;
-        let options = &request.options;
-        match self.adapter.stream::<ResponseAccumulator>(&RESPONSES, &body, options).await {
+        let (adapter, options) = (&self.adapter, &request.options);
+        let mut call = adapter.start(options)?;
+        let begun = adapter.stream::<ResponseAccumulator>(&mut call, &RESPONSES, &body, options);
+        match begun.await {
             Err(error) if refuses_reasoning(&error) => {
                 let body = self.body(request, &self.styles.without_reasoning, true)?;
-                self.adapter.stream::<ResponseAccumulator>(&RESPONSES, &body, options).await
+                call.goes_on_after(&error, &options.events);
+                adapter.stream::<ResponseAccumulator>(&mut call, &RESPONSES, &body, options).await
             }
             result => result,
         }

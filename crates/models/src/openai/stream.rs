@@ -16,7 +16,10 @@ use http::Method;
 
 use super::{adapter::Adapter, endpoint::Endpoint, hints, response_form::ResponseForm};
 use crate::{
-    http::{attempt::FailedAttempt, client::Outgoing, response_reader::ResponseReader, retry},
+    http::{
+        attempt::FailedAttempt, client::Outgoing, response_reader::ResponseReader, retry,
+        send::Call,
+    },
     wire::{AnswerDecoder, StreamedAnswer, without_events},
 };
 
@@ -27,27 +30,28 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(5);
 
 impl Adapter {
-    /// Sends a request and returns its answer as soon as it begins. Failures before that are
-    /// retried like those of whole answers; later ones are not. Boxed, so that it is compiled once
-    /// and not for each endpoint.
+    /// Sends a request of a call and returns its answer as soon as it begins. Failures before that
+    /// are retried like those of whole answers; later ones are not. Boxed, so that it is compiled
+    /// once and not for each endpoint.
     ///
     /// # Errors
     /// [`ModelError`], with every secret masked.
     pub(crate) fn stream<'a, A: StreamedAnswer>(
         self: &'a Arc<Self>,
+        call: &'a mut Call,
         endpoint: &'static Endpoint,
         body: &'a Arc<[Bytes]>,
         options: &'a CallOptions,
     ) -> Pin<Box<dyn Future<Output = Result<ReplyStream, ModelError>> + Send + 'a>> {
         Box::pin(async move {
             let connection = &self.connection;
-            let deadline = connection.deadline(options.deadline)?;
+            let deadline = call.deadline;
             let request = Outgoing { method: Method::POST, path: endpoint.path, body };
             let attempt = || async {
                 let reader = connection.send(&request, &deadline).await?;
                 begin::<A>(self, endpoint, reader, &options.events).await
             };
-            connection.with_retries(&deadline, &options.events, attempt).await.map_err(hints::add)
+            connection.with_retries(call, &options.events, attempt).await.map_err(hints::add)
         })
     }
 }
@@ -61,7 +65,7 @@ async fn begin<A: StreamedAnswer>(
 ) -> Result<ReplyStream, FailedAttempt> {
     let max_bytes = adapter.connection.max_response_bytes;
     let keep_alive = adapter.settings.comments_keep_alive;
-    let labelled = ResponseForm::of_content_type(reader.content_type.to_text());
+    let labelled = ResponseForm::of_content_type(reader.head.content_type.to_text());
     if labelled != Some(ResponseForm::Events) && reader.is_announced_beyond(max_bytes) {
         return whole(adapter, endpoint, reader, None, events).await;
     }
@@ -92,7 +96,7 @@ async fn begin<A: StreamedAnswer>(
     loop {
         while !decoder.has_begun() {
             let read = decoder.read_event();
-            if !read.map_err(|error| retry::of_answer(with_head(error, &reader)))? {
+            if !read.map_err(|error| retry::of_answer(reader.head.add_to(error)))? {
                 break;
             }
         }
@@ -106,19 +110,19 @@ async fn begin<A: StreamedAnswer>(
             Ok(Some(chunk)) => decoder.feed(chunk),
             Ok(None) => {
                 let ended = decoder.end_input();
-                ended.map_err(|error| retry::of_answer(with_head(error, &reader)))?;
+                ended.map_err(|error| retry::of_answer(reader.head.add_to(error)))?;
                 if decoder.has_begun() {
                     break;
                 }
                 let error = Some(&prefix).filter(|_| !decoder.has_events());
                 let error = error.and_then(|prefix| without_events(prefix));
                 let error = error.unwrap_or_else(|| truncated(&decoder, None));
-                return Err(FailedAttempt::last(with_head(error, &reader)));
+                return Err(FailedAttempt::last(reader.head.add_to(error)));
             }
             Err(failed) => return Err(failed.map(|error| truncated(&decoder, Some(error)))),
         }
     }
-    reader.content_type.detach();
+    reader.head.content_type.detach();
     reader.set_idle_timeout(adapter.connection.timeouts.in_stream());
     Ok(ReplyStream::new(Pieces {
         adapter: Arc::clone(adapter),
@@ -138,9 +142,10 @@ async fn whole(
     first: Option<Bytes>,
     events: &EventEmitter,
 ) -> Result<ReplyStream, FailedAttempt> {
-    let response = reader.read_whole(first, adapter.connection.max_response_bytes).await?;
-    adapter.connection.mark_used();
-    Ok(ReplyStream::whole(adapter.reply(endpoint, response, events).map_err(retry::of_answer)?))
+    let decode = |body: &[u8]| adapter.reply(endpoint, body, events);
+    let (mut reply, head) = adapter.connection.whole(&mut reader, first, decode).await?;
+    reply.request_id = head.request_id;
+    Ok(ReplyStream::whole(reply))
 }
 
 /// Creates the error of a stream that ended, or failed, too early.
@@ -154,16 +159,6 @@ fn truncated<A: StreamedAnswer>(
         Some(error) => return error,
     };
     ModelError::StreamTruncated { partial: decoder.partial(), source: Some(source) }
-}
-
-/// Adds facts of the response's head to an error.
-fn with_head(mut error: ModelError, reader: &ResponseReader) -> ModelError {
-    match &mut error {
-        ModelError::Decode(error) => error.content_type = reader.content_type.to_text(),
-        ModelError::Stream { error, .. } => error.request_id.clone_from(&reader.request_id),
-        _ => {}
-    }
-    error
 }
 
 /// The phase of a stream.
@@ -206,7 +201,7 @@ impl<A: StreamedAnswer> Pieces<A> {
                 Some(_) => decoder.is_certain(),
             };
         let reply = match failure {
-            _ if is_whole => self.reply(decoder, reader.request_id),
+            _ if is_whole => self.reply(decoder, reader.head.request_id),
             error => Err(truncated(&decoder, error)),
         };
         Some(reply.map(Delta::from).map_err(|error| self.adapter.connection.mask.error(error)))
@@ -226,7 +221,7 @@ impl<A: StreamedAnswer> Pieces<A> {
     /// Ends the stream with an error of the decoder.
     fn fail(&mut self, error: ModelError) -> Option<Item> {
         let (reader, _) = self.running.take()?;
-        Some(Err(self.adapter.connection.mask.error(with_head(error, &reader))))
+        Some(Err(self.adapter.connection.mask.error(reader.head.add_to(error))))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Azure, embeddings and the list of models, and the adapters in the testkit's suites.
 
+use std::time::Duration;
+
 use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Embeddings, Message, ModelError,
 };
@@ -100,10 +102,40 @@ async fn what_are_no_embeddings_is_an_error() {
         json!({"error": {"message": "no", "type": "not_supported_error", "code": 501}}),
     ] {
         let server = OpenAiServer::start([ServerAnswer::json(&body)]).unwrap();
-        let model = OpenAiEmbeddings::builder("m").base_url(server.base_url()).build().unwrap();
+        let model = OpenAiEmbeddings::builder("m").base_url(server.base_url()).max_retries(0);
+        let model = model.build().unwrap();
         shown.push(model.embed(&["x".to_owned()]).await.unwrap_err().to_string());
     }
     insta::assert_snapshot!(shown.join("\n"));
+}
+
+/// As for answers: an error in a body is retried by its kind, and says all that its response does.
+#[tokio::test]
+async fn errors_of_embeddings_are_those_of_their_response() {
+    let texts = ["x".to_owned()];
+    let error = |code: &str, message: &str| {
+        let body = json!({"error": {"message": message, "code": code}});
+        ServerAnswer::json(&body).with_header("x-request-id", "r-1")
+    };
+    let model = |server: &OpenAiServer| {
+        let model = OpenAiEmbeddings::builder("m").base_url(server.base_url());
+        model.backoff(Duration::ZERO, Duration::ZERO).build().unwrap()
+    };
+    let answers = [error("503", "wait"), ServerAnswer::embeddings([vec![1.0]])];
+    let server = OpenAiServer::start(answers).unwrap();
+    assert_eq!(model(&server).embed(&texts).await.unwrap(), [[1.0]]);
+    assert_eq!(server.requests().len(), 2);
+
+    let server = OpenAiServer::start([error("400", "m is not a chat model")]).unwrap();
+    let failed = model(&server).embed(&texts).await.unwrap_err();
+    let reported = failed.api_error().unwrap();
+    assert_eq!(reported.request_id.as_deref(), Some("r-1"));
+    assert!(reported.hint.is_some());
+
+    let server = OpenAiServer::start([ServerAnswer::json(&json!({"data": []}))]).unwrap();
+    let failed = model(&server).embed(&texts).await.unwrap_err();
+    let ModelError::Decode(failed) = failed else { panic!("{failed:?}") };
+    assert_eq!(failed.content_type.as_deref(), Some("application/json"));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Events of an adapter: the model, and the attempts that are repeated.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
@@ -13,7 +13,7 @@ use conversant_models::{OpenAiBuilder, OpenAiChat, OpenAiResponses};
 use conversant_testkit::{OpenAiServer, ServerAnswer};
 use serde_json::{Value as Json, json};
 
-use crate::faults::KEY;
+use crate::{faults::KEY, waiting::Slow};
 
 #[derive(Default)]
 struct Log(Mutex<Vec<String>>);
@@ -85,6 +85,68 @@ async fn retries_reach_the_observers_of_the_call() {
         shown.push_str(&format!("# {name}\n{lines}\n\n"));
     }
     insta::assert_snapshot!(shown);
+}
+
+const REFUSAL: &str = r#"{"error":{"message":"no","code":"invalid_encrypted_content"}}"#;
+
+/// A server refuses the reasoning of earlier answers: the request without it is of the same call,
+/// with its retries.
+#[tokio::test]
+async fn a_request_without_refused_reasoning_is_of_its_call() {
+    let busy = || ServerAnswer::error(503, "overloaded", "wait");
+    let refused = || ServerAnswer::status(400).with_body("application/json", REFUSAL);
+    for streamed in [false, true] {
+        for (answers, is_answered, retries) in [
+            (vec![refused(), ServerAnswer::text("Hello!")], true, 1),
+            (vec![busy(), refused(), ServerAnswer::text("Hello!")], true, 2),
+            (vec![busy(), refused(), busy(), ServerAnswer::text("Hello!")], false, 2),
+        ] {
+            let server = OpenAiServer::start(answers).unwrap();
+            let model = build(OpenAiResponses::builder("m"), &server).max_retries(1);
+            let model = model.build().unwrap();
+            let log = Arc::new(Log::default());
+            let observers = Arc::new([Arc::clone(&log) as Arc<dyn Observer>]);
+            let events = EventEmitter::new(CallInfo::new(CallId::from_u64(7)), observers);
+            let options = CallOptions::new().with_events(events.clone());
+            let request = ChatRequest::new(Message::human("Hi")).with_options(options);
+            let reply = match streamed {
+                true => match model.stream(&request).await {
+                    Ok(stream) => stream.into_reply().await,
+                    Err(error) => Err(error),
+                },
+                false => model.generate(&request).await,
+            };
+            assert_eq!(reply.is_ok(), is_answered, "{reply:?}");
+            assert_eq!(events.progress().retries, retries);
+            let lines = log.0.lock().unwrap().join("\n");
+            assert!(lines.contains(&format!("attempt {retries} failed with 400, wait 0 ms")));
+        }
+    }
+}
+
+/// And within its time.
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_reasoning_is_refused_ends_in_its_time() {
+    for streamed in [false, true] {
+        for (takes, is_answered) in [(400, true), (600, false)] {
+            let answer = json!({"status": "completed", "output": [{"type": "message",
+                "role": "assistant", "content": [{"type": "output_text", "text": "Hello!"}]}]});
+            let client = Slow::new(takes, [REFUSAL.to_owned(), answer.to_string()]);
+            let model = OpenAiResponses::builder("m").base_url("https://slow.example/v1");
+            let model = model.api_key("k").timeout(Duration::from_secs(1));
+            let model = model.http_client(client.clone()).build().unwrap();
+            let request = ChatRequest::new(Message::human("Hi"));
+            let reply = match streamed {
+                true => match model.stream(&request).await {
+                    Ok(stream) => stream.into_reply().await,
+                    Err(error) => Err(error),
+                },
+                false => model.generate(&request).await,
+            };
+            assert_eq!(reply.is_ok(), is_answered, "{reply:?}");
+            assert_eq!(client.asked.load(Ordering::Relaxed), 2);
+        }
+    }
 }
 
 #[test]

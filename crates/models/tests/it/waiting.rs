@@ -283,14 +283,14 @@ fn the_wait_in_a_message_is_read() {
 
 /// A client that takes a while for each of its answers.
 #[derive(Clone)]
-struct Slow {
+pub(crate) struct Slow {
     takes: Duration,
     answers: Arc<Vec<String>>,
-    asked: Arc<AtomicUsize>,
+    pub(crate) asked: Arc<AtomicUsize>,
 }
 
 impl Slow {
-    fn new(takes: u64, answers: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn new(takes: u64, answers: impl IntoIterator<Item = String>) -> Self {
         let answers = Arc::new(answers.into_iter().collect());
         Self { takes: Duration::from_millis(takes), answers, asked: Arc::default() }
     }
