@@ -11,7 +11,8 @@
 //! - An error anywhere is an error, and keeps the server's words: in an object, a text or a list,
 //!   next to an answer or in a choice, in a body with status 200 or in an event of a stream.
 //! - Text that is not known to be whole is never an answer. A stream is whole if it ended with
-//!   `[DONE]`, or with a finish reason that came after events without one.
+//!   `[DONE]`, or if every choice had a finish reason with its last piece or after it, and none
+//!   with the piece before. So an answer of a single piece is whole by its reason.
 //! - An unused field never fails a call: it may be missing, `null` or of the wrong kind.
 //! - A value that cannot be understood, but may be needed later, is kept with the message:
 //!   reasoning, signatures, parts of unknown types. It goes back to the endpoint that it came from,
@@ -24,7 +25,7 @@
 //!
 //! | servers send | it is |
 //! |---|---|
-//! | a finish reason in every event | a reason only once nothing follows it; cut off, the answer is truncated |
+//! | a finish reason in every event | a reason only once nothing follows it; cut off after the first event, the answer is truncated |
 //! | a reason such as `error`, `abort`, `cancelled` or `MALFORMED_FUNCTION_CALL` | an error: generation broke off |
 //! | a reason such as `length` or `SAFETY`, and then `stop` | the first: the answer was cut off |
 //! | a call without arguments | a call with none; in an answer that was cut off, an invalid call |

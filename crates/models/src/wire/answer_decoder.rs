@@ -323,7 +323,8 @@ impl<A: StreamedAnswer> AnswerDecoder<A> {
         self.is_done
     }
 
-    /// Returns whether the answer is whole: whether the stream may end here.
+    /// Returns whether the answer is whole: whether the stream may end here, by the
+    /// [rules](crate::wire#rules).
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.has_done_marker() || self.answer.ending() != Ending::Open

@@ -247,7 +247,7 @@ impl ChoiceAccumulator {
                 for part in parts {
                     match part.get("refusal").and_then(Json::as_str) {
                         Some(refusal) => self.push_refusal(Cow::Borrowed(refusal), pieces),
-                        None if pieces.is_none() => self.parts.push(part),
+                        None if pieces.is_none() => self.push_whole_part(part),
                         None => self.push_part(part, pieces),
                     }
                 }
@@ -290,6 +290,20 @@ impl ChoiceAccumulator {
         match &mut self.text {
             Some(known) => known.push_str(&text),
             None => self.text = Some(text.into_owned()),
+        }
+    }
+
+    /// Takes a part of a whole answer. Plain text is one with the plain text before it, as in a
+    /// stream.
+    fn push_whole_part(&mut self, part: Json) {
+        if let Some(text) = plain_text(&part)
+            && let Some(last) = self.parts.last_mut()
+            && let Some(known) = plain_text(last)
+        {
+            let text = [known, text].concat();
+            *last = json!({"type": "text", "text": text});
+        } else {
+            self.parts.push(part);
         }
     }
 
@@ -378,6 +392,12 @@ impl ChoiceAccumulator {
             finish_reason: self.finish_reason,
         }
     }
+}
+
+/// Returns the text of a part that is text and nothing else.
+fn plain_text(part: &Json) -> Option<&str> {
+    let part = part.as_object().filter(|part| part.len() == 2)?;
+    part.get("type").filter(|kind| *kind == "text").and(part.get("text")?.as_str())
 }
 
 fn text_of(part: &Json) -> Option<&str> {

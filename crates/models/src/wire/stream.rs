@@ -7,8 +7,8 @@ use super::{
 
 /// Decodes the streamed answer of the chat or the completion endpoint.
 ///
-/// A stream is whole if it ended with `[DONE]`, or if every choice had a finish reason; some
-/// servers leave `[DONE]` out. Any other stream was cut off, which is an error.
+/// The [rules](crate::wire#rules) say when a stream is whole; some servers leave `[DONE]` out. Any
+/// other stream was cut off, which is an error.
 ///
 /// # Examples
 ///

@@ -208,6 +208,8 @@ async fn oddities_of_answers_are_taken() {
         (br#"{"choices": [{"message": {"content": "\u0000"}, "finish_reason": "eos_token"}]}"#, "\0"),
         (br#"{"choices": [{"message": {"role": "wizard", "content": ""}, "finish_reason": ""}]}"#, ""),
         (br#"{"choices": [{"message": {"content": [{"type": "text", "text": "parts"}]}}]}"#, "parts"),
+        // As in a stream.
+        (br#"{"choices": [{"message": {"content": [{"type": "text", "text": "a "}, {"type": "text", "text": "b"}]}}]}"#, "a b"),
         (br#"{"choices": [{"message": {"content": "u"}}], "usage": "none", "model": null}"#, "u"),
     ] {
         let reply = ask(ServerAnswer::status(200).with_body("text/plain", body.to_vec())).await.0.unwrap();

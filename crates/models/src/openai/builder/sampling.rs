@@ -69,8 +69,8 @@ impl<M: TextEndpoint> OpenAiBuilder<M> {
     /// Sets whether streamed answers report their usage: the request then has `stream_options`,
     /// with `include_usage`.
     ///
-    /// By default, it is sent to OpenAI alone ([`Dialect::stream_usage`]). Set `true` for another
-    /// server, if it knows the option: llama.cpp, vLLM and Ollama do. Without it,
+    /// By default, it is sent to OpenAI and Anthropic alone ([`Dialect::stream_usage`]). Set `true`
+    /// for another server, if it knows the option: llama.cpp, vLLM and Ollama do. Without it,
     /// [`Reply::usage`](conversant_core::Reply::usage) of a stream is `None` unless the server
     /// sends it unasked, and records and meters count nothing. LangChain 0.1 never sends it;
     /// `false` restores its request.
