@@ -7,8 +7,8 @@ use std::{
 };
 
 use conversant_core::{
-    CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, ModelError, Reply,
-    ReplyStream, ResponseFormat, ToolChoice, async_trait,
+    CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, ModelDescription,
+    ModelError, Reply, ReplyStream, ResponseFormat, ToolChoice, async_trait,
 };
 use futures_channel::mpsc::unbounded;
 
@@ -21,6 +21,9 @@ use crate::{
     token_counter::LocalTokenCounter,
     worker::{self, ModelFacts, Started},
 };
+
+/// The provider of local models, for observers.
+const PROVIDER: &str = "conversant";
 
 /// A language model from a GGUF file, which runs on a thread of its own in this process.
 ///
@@ -78,7 +81,8 @@ impl LocalModel {
         LocalModelBuilder { path: path.into(), settings: Settings::default() }
     }
 
-    /// Returns the name that replies have: the file's name, unless it was set.
+    /// Returns the name that replies have, and that observers see: the file's name, unless it was
+    /// set.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.shared.facts.name
@@ -96,6 +100,11 @@ impl LocalModel {
     #[must_use]
     pub fn token_counter(&self) -> LocalTokenCounter {
         LocalTokenCounter::new(Arc::clone(&self.shared.facts.tokenizer))
+    }
+
+    /// Returns what observers see of the model.
+    fn description(&self) -> ModelDescription {
+        ModelDescription::new().with_name(self.name()).with_provider(PROVIDER)
     }
 
     async fn answer(
@@ -148,6 +157,10 @@ impl CompletionModel for LocalModel {
     async fn stream(&self, request: &CompletionRequest) -> Result<ReplyStream, ModelError> {
         self.answer(Prompt::Text(request.prompt.clone()), &request.options).await
     }
+
+    fn describe(&self) -> ModelDescription {
+        self.description()
+    }
 }
 
 #[async_trait]
@@ -158,6 +171,10 @@ impl ChatModel for LocalModel {
 
     async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
         self.answer(Prompt::Chat(request.messages.clone()), &request.options).await
+    }
+
+    fn describe(&self) -> ModelDescription {
+        self.description()
     }
 }
 
@@ -233,7 +250,7 @@ impl LocalModelBuilder {
         self
     }
 
-    /// Sets the name that replies have.
+    /// Sets the name that replies have, and that observers see.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.settings.name = Some(name.into());
         self

@@ -1,11 +1,16 @@
 //! The prompt of a call, and its tokens.
 
+use std::{collections::HashSet, ops::RangeInclusive};
+
 use conversant_core::{Message, Messages, ModelError, PartKind, Role};
 
 use crate::{
     chat_template::{ChatTemplate, TemplateMessage},
     tokenizer::Tokenizer,
 };
+
+/// The characters of private use that stand for the names of control tokens.
+const PRIVATE: RangeInclusive<char> = '\u{F0000}'..='\u{FFFFD}';
 
 /// The prompt of a call.
 pub(crate) enum Prompt {
@@ -60,7 +65,7 @@ impl PromptEncoder<'_> {
         let text: usize =
             messages.iter().map(|message| self.tokenizer.least(&message.content)).sum();
         self.check(text)?;
-        let quoted = self.quote(&mut messages);
+        let quoted = self.quote(&mut messages)?;
         let rendered = template.render(&messages).map_err(|error| {
             let roles: Vec<_> = messages.iter().map(|message| message.role.as_str()).collect();
             ModelError::config(format!(
@@ -76,19 +81,30 @@ impl PromptEncoder<'_> {
 
     /// Replaces names of control tokens in messages by characters that occur in none of them, so
     /// that the words of a user never become control tokens.
-    fn quote(&self, messages: &mut [TemplateMessage]) -> Vec<(char, String)> {
+    fn quote(&self, messages: &mut [TemplateMessage]) -> Result<Vec<(char, String)>, ModelError> {
         let texts: Vec<&str> = messages.iter().flat_map(TemplateMessage::texts).collect();
         let used = |name: &&str| texts.iter().any(|text| text.contains(name));
         let names: Vec<String> =
             self.tokenizer.control_names().filter(used).map(str::to_owned).collect();
-        let unused = ('\u{F0000}'..='\u{FFFFD}').filter(|c| !texts.iter().any(|t| t.contains(*c)));
-        let quoted: Vec<(char, String)> = unused.zip(names).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let characters = texts.iter().flat_map(|text| text.chars());
+        let taken: HashSet<char> = characters.filter(|c| PRIVATE.contains(c)).collect();
+        let count = names.len();
+        let quoted: Vec<_> = PRIVATE.filter(|c| !taken.contains(c)).zip(names).collect();
+        if quoted.len() < count {
+            return Err(ModelError::config(
+                "cannot send messages with the names of control tokens and with all characters of \
+                 a private plane of Unicode to a local model; remove some of them",
+            ));
+        }
         for text in messages.iter_mut().flat_map(TemplateMessage::texts_mut) {
             for (character, name) in &quoted {
                 *text = text.replace(name, character.encode_utf8(&mut [0; 4]));
             }
         }
-        quoted
+        Ok(quoted)
     }
 
     fn encode_quoted(&self, rendered: &str, quoted: &[(char, String)]) -> Vec<u32> {

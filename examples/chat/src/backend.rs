@@ -32,7 +32,7 @@ impl Backend {
             (_, Some(known)) if !has_server => {
                 let offline = arguments.offline;
                 let file = weights::file(known, offline, name.is_some(), program).await?;
-                local(arguments, LocalModel::builder(file).name(known.name)).await
+                local(arguments, LocalModel::builder(file).name(known.name.clone())).await
             }
             (None, _) => {
                 let line =

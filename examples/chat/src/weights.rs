@@ -15,7 +15,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Returns the known model with a name, and the default one without a name.
 pub fn known(name: Option<&str>) -> Option<&'static KnownModel> {
-    KnownModel::by_name(name.unwrap_or(SMOLLM2_135M.name))
+    KnownModel::by_name(name.unwrap_or(&SMOLLM2_135M.name))
 }
 
 /// Returns the names of the known models, with their sizes.
@@ -33,7 +33,7 @@ pub async fn file(
     program: &str,
 ) -> Result<PathBuf, Failure> {
     let folder = ModelFolder::of_user().map_err(Failure::other)?;
-    let name = model.name;
+    let name = &model.name;
     let reason = match is_named {
         true => String::new(),
         false => "no key and no server: ".to_owned(),

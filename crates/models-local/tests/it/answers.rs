@@ -1,6 +1,8 @@
 //! Completions: where answers end, and what replies report.
 
-use conversant_core::{CallOptions, Delta, FinishReason, LanguageModel, Reply};
+use conversant_core::{
+    CallOptions, ChatModel, CompletionModel, Delta, FinishReason, LanguageModel, Reply,
+};
 use pollster::block_on;
 
 use crate::tiny::{TinyFile, letters};
@@ -42,6 +44,10 @@ fn the_stop_sequences_of_a_call_replace_those_of_the_model() {
 fn a_reply_has_the_name_and_the_usage() {
     let model = letters().model(|builder| builder.name("speller"));
     assert_eq!((model.name(), model.context()), ("speller", 512));
+    for described in [ChatModel::describe(&model), CompletionModel::describe(&model)] {
+        assert_eq!(described.name.as_deref(), Some("speller"));
+        assert_eq!(described.provider.as_deref(), Some("conversant"));
+    }
     let model = LanguageModel::completion(model);
     let reply = ask(&model, "xya", &[]);
     assert_eq!(reply.model.as_deref(), Some("speller"));

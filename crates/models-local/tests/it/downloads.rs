@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 const CONTENT: &str = "the weights of a model";
 const DIGEST: &str = "5e2202d66fe5e1be93a8f3fe8598de64470b9855164b1d2d57d1fef9aeeda52c";
+const OTHER: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// A server that has one file, and notes the range of each request.
 struct Hub {
@@ -30,6 +31,42 @@ impl Hub {
 
     /// `length` is what the server says instead of the true length of a response.
     fn with_length(digest: Option<&'static str>, sent: usize, length: Option<u64>) -> Self {
+        let tag = digest.map(|digest| format!("x-linked-etag: \"{digest}\"\r\n"));
+        let tag = tag.unwrap_or_default();
+        Self::answering(move |_, from| {
+            let status = match from {
+                0 => "200 OK",
+                from if from < CONTENT.len() => "206 Partial Content",
+                _ => "416 Range Not Satisfiable",
+            };
+            let rest = CONTENT.get(from..).unwrap_or_default();
+            let length = length.unwrap_or(rest.len() as u64);
+            let rest = &rest[..rest.len().min(sent)];
+            format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{tag}connection: close\r\n\r\n{rest}"
+            )
+        })
+    }
+
+    /// Hugging Face's own form: the file is at another server, and this one says with the redirect
+    /// what it is. A repository that was renamed is redirected to first.
+    fn redirecting(to: &str) -> Self {
+        let to = to.to_owned();
+        Self::answering(move |path, _| {
+            let head = match path {
+                "/renamed/file" => format!(
+                    "302 Found\r\nlocation: {to}/file?signature=1\r\netag: \"{OTHER}\"\r\n\
+                     x-linked-etag: \"{DIGEST}\"\r\nx-linked-size: {}",
+                    CONTENT.len()
+                ),
+                _ => "307 Temporary Redirect\r\nlocation: /renamed/file".to_owned(),
+            };
+            format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        })
+    }
+
+    /// `answer` has the whole response to a path, from a byte of the file on.
+    fn answering(answer: impl Fn(&str, usize) -> String + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let ranges: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -37,11 +74,14 @@ impl Hub {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let mut range = String::new();
+                let (mut path, mut range) = (String::new(), String::new());
                 for line in BufReader::new(&stream).lines() {
                     let line = line.unwrap();
                     if line.is_empty() {
                         break;
+                    }
+                    if let Some(rest) = line.strip_prefix("GET ") {
+                        path = rest.split(' ').next().unwrap().to_owned();
                     }
                     if let Some(value) = line.to_lowercase().strip_prefix("range: ") {
                         range = value.to_owned();
@@ -50,21 +90,8 @@ impl Hub {
                 let from =
                     range.strip_prefix("bytes=").map_or("0", |range| range.trim_end_matches('-'));
                 let from: usize = from.parse().unwrap();
-                let status = match from {
-                    0 => "200 OK",
-                    from if from < CONTENT.len() => "206 Partial Content",
-                    _ => "416 Range Not Satisfiable",
-                };
                 noted.lock().unwrap().push(range);
-                let rest = CONTENT.get(from..).unwrap_or_default();
-                let tag = digest.map(|digest| format!("x-linked-etag: \"{digest}\"\r\n"));
-                let head = format!(
-                    "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{}connection: close\r\n\r\n",
-                    length.unwrap_or(rest.len() as u64),
-                    tag.unwrap_or_default()
-                );
-                let rest = &rest[..rest.len().min(sent)];
-                stream.write_all(format!("{head}{rest}").as_bytes()).unwrap();
+                stream.write_all(answer(&path, from).as_bytes()).unwrap();
             }
         });
         Self { url, ranges }
@@ -92,7 +119,7 @@ impl Folder {
     }
 
     fn part(&self) -> std::path::PathBuf {
-        self.folder.path().join("models/tiny.gguf.part")
+        self.folder.path().join("models/someone--Tiny-GGUF/main/tiny.gguf.part")
     }
 
     fn download(&self, model: &KnownModel) -> Result<String, String> {
@@ -152,7 +179,7 @@ fn a_length_that_no_file_has_is_an_error() {
 fn a_file_that_is_whole_already_is_downloaded_anew_where_the_server_has_no_more() {
     let hub = Hub::start(Some(DIGEST), usize::MAX);
     let folder = Folder::new(&hub.url);
-    fs::create_dir_all(folder.models.path()).unwrap();
+    fs::create_dir_all(folder.part().parent().unwrap()).unwrap();
     fs::write(folder.part(), "what another revision had, and more of it").unwrap();
     assert_eq!(folder.download(&model()).unwrap(), CONTENT);
     assert_eq!(hub.ranges(), ["bytes=41-", ""]);
@@ -160,7 +187,6 @@ fn a_file_that_is_whole_already_is_downloaded_anew_where_the_server_has_no_more(
 
 #[test]
 fn a_file_with_another_digest_is_no_file() {
-    const OTHER: &str = "0000000000000000000000000000000000000000000000000000000000000000";
     let hub = Hub::start(Some(DIGEST), usize::MAX);
     let folder = Folder::new(&hub.url);
     let error = folder.download(&model().with_sha256(OTHER)).unwrap_err();
@@ -174,6 +200,67 @@ fn a_file_with_another_digest_is_no_file() {
     let folder = Folder::new(&silent.url);
     let error = folder.download(&model()).unwrap_err();
     assert!(error.contains("no digest"), "{error}");
+}
+
+/// What the server that has the file says of it does not count: its tag is another one.
+#[test]
+fn a_file_is_checked_by_what_the_hub_says_with_its_redirect() {
+    let whole = Hub::start(Some(OTHER), usize::MAX);
+    let hub = Hub::redirecting(&whole.url);
+    let folder = Folder::new(&hub.url);
+    let mut last = None;
+    let path = folder.models.download(&model(), &mut |progress| last = Some(progress)).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), CONTENT);
+    assert_eq!(last.unwrap().total, Some(22));
+    assert_eq!((hub.ranges(), whole.ranges()), (vec![String::new(); 2], vec![String::new()]));
+
+    // What was cut off is continued, and a part is no file, also if its length is not known.
+    let cut = Hub::answering(|_, _| {
+        format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}", &CONTENT[..10])
+    });
+    let folder = Folder::new(&Hub::redirecting(&cut.url).url);
+    let error = folder.download(&model()).unwrap_err();
+    assert!(error.contains("after 10 of 22 bytes"), "{error}");
+    let whole = Hub::start(None, usize::MAX);
+    let models = folder.models.with_hub(&Hub::redirecting(&whole.url).url);
+    let path = models.download(&model(), &mut |_| {}).unwrap();
+    assert_eq!(fs::read_to_string(path).unwrap(), CONTENT);
+    assert_eq!(whole.ranges(), ["bytes=10-"]);
+}
+
+#[test]
+fn redirects_without_end_are_an_error() {
+    let hub = Hub::answering(|_, _| {
+        "HTTP/1.1 302 Found\r\nlocation: next\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            .to_owned()
+    });
+    let error = Folder::new(&hub.url).download(&model()).unwrap_err();
+    assert!(error.contains("redirects more than 10 times"), "{error}");
+}
+
+/// Repositories have files with the same names, and revisions of a file have other digests.
+#[test]
+fn files_with_one_name_do_not_mix() {
+    let hub = Hub::start(Some(DIGEST), usize::MAX);
+    let folder = Folder::new(&hub.url);
+    let named = |repository: &str, file: &str| {
+        KnownModel::on_hub("tiny", repository.to_owned(), file.to_owned())
+    };
+    folder.download(&model()).unwrap();
+    for other in [
+        named("another/Tiny-GGUF", "tiny.gguf"),
+        named("someone/Tiny-GGUF", "Q8_0/tiny.gguf"),
+        named("someone/Tiny-GGUF", "../../tiny.gguf"),
+        model().with_sha256(DIGEST),
+        model().with_sha256(OTHER),
+    ] {
+        assert_eq!(folder.models.find(&other), None, "{other:?}");
+        let downloaded = folder.download(&other);
+        let found = folder.models.find(&other);
+        assert_eq!(downloaded.is_ok(), other != model().with_sha256(OTHER), "{downloaded:?}");
+        assert!(found.is_none_or(|found| found.starts_with(folder.models.path())), "{other:?}");
+    }
+    assert_eq!(hub.ranges().len(), 6);
 }
 
 #[test]
