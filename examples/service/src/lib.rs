@@ -26,7 +26,7 @@ use axum::{http::StatusCode, response::Result};
 use conversant_chains::{Conversations, LlmChain};
 use conversant_core::{
     CallOptions, ChatHistory, LanguageModel, Message, Meter, PriceList, Range, SessionId, Turn,
-    TurnId,
+    TurnId, UsageTotals,
 };
 use conversant_memory::WindowMemory;
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
@@ -133,6 +133,11 @@ impl Service {
     async fn turns(&self, session: &str) -> Result<Vec<Turn>> {
         let turns = self.history.turns(&id(session)?, Range::LastTurns(100)).await;
         Ok(turns.map_err(failure::of_history)?)
+    }
+
+    async fn totals(&self, session: &str) -> Result<UsageTotals> {
+        let info = self.history.session_info(&id(session)?).await;
+        Ok(info.map_err(failure::of_history)?.map(|info| info.totals).unwrap_or_default())
     }
 }
 

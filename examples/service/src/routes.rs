@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use conversant_chains::{ChainError, ChainStream, LlmChain};
-use conversant_core::{CallOptions, Delta, Totals, TurnId, vars};
+use conversant_core::{CallOptions, Delta, Totals, TurnId, UsageTotals, vars};
 use futures_util::stream::{self, Stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -138,18 +138,19 @@ async fn forward(
     }
 }
 
-/// Returns the last turns of a session, and what they cost.
+/// Returns the last turns of a session, and what all of its turns have cost.
 async fn session(
     State(service): State<Service>,
     Path(session): Path<String>,
 ) -> Result<Json<Value>> {
     let turns = service.turns(&session).await?;
-    let totals = Totals::of_turns(&turns);
+    let UsageTotals { usage, cost, .. } = service.totals(&session).await?;
+    let (usage, cost) = (usage.unwrap_or_default(), cost.unwrap_or_default().as_f64());
     let messages = turns.iter().flat_map(|turn| turn.messages().iter());
     let messages =
         messages.map(|message| json!({"role": message.role().type_name(), "text": message.text()}));
     let messages: Vec<_> = messages.collect();
-    Ok(Json(json!({"messages": messages, "usage": totals.usage, "cost": totals.cost.as_f64()})))
+    Ok(Json(json!({"messages": messages, "usage": usage, "cost": cost})))
 }
 
 /// Returns the totals of the process in Prometheus' text form.

@@ -72,7 +72,7 @@ async fn a_long_prompt_cache_key_is_shortened() {
     for (key, expected) in table {
         let options = CallOptions::new().with_prompt_cache_key(key);
         let request = ChatRequest::new(messages().slice(3..)).with_options(options);
-        let body = sent(Dialect::OPENAI, |builder| builder, request).await;
+        let body = sent(Dialect::for_host("api.openai.com"), |builder| builder, request).await;
         assert_eq!(body["prompt_cache_key"], expected);
     }
 }

@@ -9,9 +9,11 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use conversant_core::{HistoryError, Version};
+use conversant_core::{
+    CallRecord, ChatHistory, Expect, HistoryError, Message, SessionId, Turn, Usage, Version,
+};
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::{
     FailingHistory, FailureMode, Gate, HistoryCall, OpenAiServer, ServerAnswer,
@@ -64,6 +66,27 @@ async fn what_a_session_used_is_known_after_a_restart() {
     let session = service.get("/sessions/ada").await.json();
     assert_eq!(session["usage"]["input_tokens"], 20);
     assert!(service.get("/metrics").await.body.starts_with("calls_total 0"));
+}
+
+/// The page has the last turns alone, and what all of them have used.
+#[tokio::test]
+async fn all_turns_of_a_session_are_counted() {
+    let server = OpenAiServer::start([ServerAnswer::text("unused")]).unwrap();
+    let record = CallRecord::new().with_usage(Usage::new(10, 5));
+    let history = InMemoryHistory::new();
+    let session = SessionId::new("ada").unwrap();
+    for _ in 0..130 {
+        let answer = Message::ai("Hello!").with_call_record(&record);
+        let turn = Turn::new(vec![Message::human("Hi"), answer]);
+        history.append(&session, &turn, Expect::Any).await.unwrap();
+    }
+    let limit = Duration::from_secs(30);
+    let limits = connections_for_calls(limit);
+    let folder = tempfile::tempdir().unwrap();
+    let service = Running::over_history(Arc::new(history), folder, &server, limit, limits).await;
+    let session = service.get("/sessions/ada").await.json();
+    assert_eq!(session["messages"].as_array().unwrap().len(), 200);
+    assert_eq!(session["usage"]["total_tokens"], 1950);
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ impl Running {
         Self::over_history(Arc::new(history), folder, model, limit, connections).await
     }
 
-    async fn over_history(
+    pub(crate) async fn over_history(
         history: Arc<dyn ChatHistory>,
         folder: TempDir,
         model: &OpenAiServer,
