@@ -81,7 +81,8 @@ impl JsonlHistoryBuilder {
     }
 
     /// Sets the number of threads, and so of sessions that are read or written at the same time,
-    /// from 1 to 256. The default is the number of cores, but at least 4 and at most 8.
+    /// from 1 to 256. The default is the number of cores, but at least 4 and at most 8. Lists and
+    /// searches use all but one of them.
     pub const fn threads(mut self, count: usize) -> Self {
         self.threads = count;
         self

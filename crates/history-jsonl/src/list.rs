@@ -104,6 +104,9 @@ pub(crate) fn sessions(
 ) -> Result<Vec<SessionId>, HistoryError> {
     let mut sessions = Vec::new();
     let expired = matches!(wanted, Wanted::Expired);
+    if let Wanted::Listed(summaries) = wanted {
+        summaries.begin_list();
+    }
     each_file(folder, time_to_live, expired, failed, |path, file| {
         let line = file_io::first_line(file).map_err(io_error)?;
         let header = Header::read(&line)?;
@@ -155,6 +158,7 @@ impl Listed<'_> {
         failed: &mut Failed,
     ) -> Result<Vec<SessionInfo>, HistoryError> {
         let mut found = Vec::new();
+        self.summaries.begin_list();
         each_file(self.folder, self.time_to_live, false, failed, |path, file| {
             let info = self.summaries.of(path, file)?.info();
             let info = info.filter(|info| SessionPaths::is_name_of(path, &info.session));
@@ -184,7 +188,8 @@ impl Listed<'_> {
             if after.is_some_and(|after| !after.is_before(&info)) {
                 continue;
             }
-            if searched >= self.search_limit {
+            // At least one session is searched, so that each call goes on.
+            if last.is_some() && searched >= self.search_limit {
                 let mut page = SessionPage::default();
                 (page.sessions, page.next) = (found, last);
                 return Ok(page);

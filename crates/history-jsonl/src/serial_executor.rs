@@ -3,6 +3,7 @@
 //! An operation is queued when its future is first polled, before all that are queued later for the
 //! same session, and runs even if its future is dropped. One whose session is locked by another
 //! process waits on a thread of its own kind, so that other sessions do not wait with it.
+//! Operations of no session, such as lists, run at the same time, and leave a thread to the others.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -47,7 +48,7 @@ struct Blocked {
     pause: Duration,
 }
 
-/// A lane whose first operation can run, or has its lock.
+/// A lane whose next operation can run, or has its lock.
 enum Ready {
     Operation(Lane, Operation),
     Locked(Lane, Locked, Box<dyn Job>),
@@ -113,7 +114,8 @@ pub(crate) struct SerialExecutor {
 
 impl SerialExecutor {
     pub(crate) fn start(threads: usize, lock_timeout: Duration) -> Result<Self, HistoryError> {
-        let lanes = Arc::new(Lanes::default());
+        let threads = threads.clamp(1, MAX_THREADS);
+        let lanes = Arc::new(Lanes::new(threads));
         // The waiter hands operations back to the pool, but does not keep it running.
         let pool = Arc::new(Mutex::new(Weak::new()));
         let wait = {
@@ -121,7 +123,7 @@ impl SerialExecutor {
             move |jobs: &Jobs<Blocked>| wait_for_locks(jobs, &lanes, &pool)
         };
         let waiter = Arc::new(Threads::start("history-lock", [wait]).map_err(backend)?);
-        let runs = (0..threads.clamp(1, MAX_THREADS)).map(|_| {
+        let runs = (0..threads).map(|_| {
             let (lanes, waiter) = (Arc::clone(&lanes), Arc::clone(&waiter));
             move |jobs: &Jobs<Ready>| {
                 let mut next = jobs.next();
@@ -139,7 +141,8 @@ impl SerialExecutor {
         Ok(Self { lock_timeout, lanes, pool: threads, waiter })
     }
 
-    /// Runs an operation that belongs to no session.
+    /// Runs an operation that belongs to no session. It waits for no other operation, unless all
+    /// threads but one run such operations.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         run: impl FnOnce() -> Result<T, HistoryError> + Send + 'static,
@@ -166,11 +169,10 @@ impl SerialExecutor {
         session: &SessionId,
         run: impl FnOnce() -> Option<T>,
     ) -> Result<Option<T>, HistoryError> {
-        let lane = Some(session.clone());
-        if !self.lanes.begin(&lane)? {
+        if !self.lanes.begin(session)? {
             return Ok(None);
         }
-        let _begun = Begun { executor: self, lane };
+        let _begun = Begun { executor: self, lane: Some(session.clone()) };
         Ok(run())
     }
 
@@ -215,31 +217,55 @@ impl Drop for Begun<'_> {
     }
 }
 
-/// The operations that are queued behind the first one of their lane. A lane without operations has
-/// no entry.
-#[derive(Default)]
+/// The operations that wait for others.
 struct Lanes {
     state: Mutex<LanesState>,
     /// The files of sessions that have no operation.
     files: OpenFiles,
+    /// The most operations of no session that run at the same time.
+    most_free: usize,
 }
 
 #[derive(Default)]
 struct LanesState {
-    queues: HashMap<Lane, VecDeque<Operation>>,
+    /// Those that are queued behind the first one of their session. A session without operations
+    /// has no entry.
+    queues: HashMap<SessionId, VecDeque<Operation>>,
+    /// Those of no session that wait for a thread, and the number of those that run.
+    free: VecDeque<Operation>,
+    free_running: usize,
     is_closed: bool,
-    /// Dropped when the last queue ends.
+    /// Dropped when the last operation ends.
     until_empty: Vec<oneshot::Sender<()>>,
 }
 
+impl LanesState {
+    fn is_empty(&self) -> bool {
+        self.queues.is_empty() && self.free_running == 0
+    }
+}
+
 impl Lanes {
-    /// Queues an operation, or gives it back if it is the first one of its lane.
+    fn new(threads: usize) -> Self {
+        let (state, files) = Default::default();
+        Self { state, files, most_free: threads.saturating_sub(1).max(1) }
+    }
+
+    /// Queues an operation, or gives it back if it can run.
     fn push(&self, lane: &Lane, operation: Operation) -> Result<Option<Operation>, HistoryError> {
         let mut state = lock(&self.state);
         if state.is_closed {
             return Err(WorkerEnded.into());
         }
-        match state.queues.entry(lane.clone()) {
+        let Some(session) = lane else {
+            if state.free_running < self.most_free {
+                state.free_running += 1;
+                return Ok(Some(operation));
+            }
+            state.free.push_back(operation);
+            return Ok(None);
+        };
+        match state.queues.entry(session.clone()) {
             Entry::Occupied(mut queue) => {
                 queue.get_mut().push_back(operation);
                 Ok(None)
@@ -251,13 +277,13 @@ impl Lanes {
         }
     }
 
-    /// Begins a lane, unless it has operations.
-    fn begin(&self, lane: &Lane) -> Result<bool, HistoryError> {
+    /// Begins the lane of a session, unless it has operations.
+    fn begin(&self, session: &SessionId) -> Result<bool, HistoryError> {
         let mut state = lock(&self.state);
         if state.is_closed {
             return Err(WorkerEnded.into());
         }
-        match state.queues.entry(lane.clone()) {
+        match state.queues.entry(session.clone()) {
             Entry::Occupied(_) => Ok(false),
             Entry::Vacant(queue) => {
                 queue.insert(VecDeque::new());
@@ -269,13 +295,23 @@ impl Lanes {
     /// Returns the lane's next operation, or ends the lane.
     fn next(&self, lane: &Lane) -> Option<Operation> {
         let mut state = lock(&self.state);
-        if let Entry::Occupied(mut queue) = state.queues.entry(lane.clone()) {
-            if let Some(next) = queue.get_mut().pop_front() {
-                return Some(next);
+        match lane {
+            Some(session) => {
+                if let Some(queue) = state.queues.get_mut(session) {
+                    if let Some(next) = queue.pop_front() {
+                        return Some(next);
+                    }
+                    state.queues.remove(session);
+                }
             }
-            queue.remove();
+            None => {
+                if let Some(next) = state.free.pop_front() {
+                    return Some(next);
+                }
+                state.free_running = state.free_running.saturating_sub(1);
+            }
         }
-        if state.queues.is_empty() {
+        if state.is_empty() {
             state.until_empty.clear();
         }
         None
@@ -303,7 +339,7 @@ impl Lanes {
         let empty = {
             let mut state = lock(&self.state);
             state.is_closed = true;
-            if state.queues.is_empty() {
+            if state.is_empty() {
                 return;
             }
             let (sender, empty) = oneshot::channel();

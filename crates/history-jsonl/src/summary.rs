@@ -35,18 +35,20 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// Reads what was added to a file since `before`, or all of it.
-    pub(crate) fn read(file: &File, before: Option<Self>) -> Result<Self, HistoryError> {
+    /// Reads what was added to a file since `before`, or all of it. Returns whether that was
+    /// anything.
+    pub(crate) fn read(file: &File, before: Option<Self>) -> Result<(Self, bool), HistoryError> {
         let metadata = file.metadata().map_err(io_error)?;
-        let mut summary = match before {
-            Some(before) if before.continues(file, metadata.len()) => before,
-            _ => Self::begin(file)?,
+        let (mut summary, mut is_changed) = match before {
+            Some(before) if before.continues(file, metadata.len()) => (before, false),
+            _ => (Self::begin(file)?, true),
         };
         if metadata.len() > summary.end {
             let written = metadata.modified().unwrap_or_else(|_| SystemTime::now());
             summary.scan(file, written)?;
+            is_changed = true;
         }
-        Ok(summary)
+        Ok((summary, is_changed))
     }
 
     fn begin(file: &File) -> Result<Self, HistoryError> {

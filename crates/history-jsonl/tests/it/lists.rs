@@ -26,6 +26,27 @@ fn pages(history: &JsonlHistory, limit: usize) -> Vec<Vec<String>> {
     }
 }
 
+/// A search that may read nothing reads one session for each page. Lists without a text have no
+/// limit.
+#[test]
+fn each_page_of_a_search_goes_on() {
+    let folder = Folder::new();
+    let history = folder.builder().search_limit(0).open().unwrap();
+    for name in ["a", "b", "c"] {
+        append(&history, name, &exchange(1)).unwrap();
+    }
+    let filter = SessionFilter::new().with_text("question");
+    let (mut found, mut next) = (Vec::new(), None);
+    for _ in 0..3 {
+        let page = block_on(history.list_sessions(&filter, next.as_ref(), 9)).unwrap();
+        found.extend(page.sessions.into_iter().map(|info| info.session.to_string()));
+        next = page.next;
+    }
+    assert_eq!(found, ["c", "b", "a"]);
+    assert_eq!(next, None);
+    assert_eq!(pages(&history, 9), [["c", "b", "a"]]);
+}
+
 #[test]
 fn copies_with_other_names_are_not_listed() {
     let folder = Folder::new();
