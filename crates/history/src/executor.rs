@@ -136,6 +136,12 @@ impl SessionExecutor {
         Self { locks, unsettled, has_early_timer, runtime, limit: limit.min(MAX_TIMEOUT) }
     }
 
+    /// Returns an executor of the same sessions with another limit.
+    #[must_use]
+    pub fn with_limit(&self, limit: Duration) -> Self {
+        Self { limit: limit.min(MAX_TIMEOUT), ..self.clone() }
+    }
+
     /// Returns the number of sessions in use.
     #[must_use]
     pub fn sessions_in_use(&self) -> usize {
@@ -178,10 +184,11 @@ impl SessionExecutor {
                 return Err(HistoryError::Busy);
             }
             call.unsettled = this.unsettled().of(&session);
+            // It is dropped before the lock, also if the work panics or the runtime shuts down.
+            let doubt = Doubt { executor: &this, session: &session, call: &call };
             let outcome = this.limited(&call, work(call.clone())).await;
-            if call.is_in_doubt() {
-                this.unsettled().add(session, call.deadline);
-            } else if outcome.is_ok() {
+            drop(doubt);
+            if outcome.is_ok() && !call.is_in_doubt() {
                 this.unsettled().remove(&session);
             }
             outcome
@@ -271,6 +278,22 @@ impl SessionExecutor {
 
     fn unsettled(&self) -> MutexGuard<'_, Unsettled> {
         self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A write that has started. If its outcome is not known when it ends, in whichever way, its
+/// session is unsettled.
+struct Doubt<'w> {
+    executor: &'w SessionExecutor,
+    session: &'w SessionId,
+    call: &'w Call,
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if self.call.is_in_doubt() {
+            self.executor.unsettled().add(self.session.clone(), self.call.deadline);
+        }
     }
 }
 

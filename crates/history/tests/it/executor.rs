@@ -50,6 +50,45 @@ async fn unanswered(executor: &SessionExecutor, session: &str) {
     assert!(matches!(outcome, Err(HistoryError::TimedOut { .. })), "{outcome:?}");
 }
 
+/// A statement that was sent may still run, although the code that sent it has panicked.
+#[tokio::test]
+async fn a_write_that_panics_before_the_answer_is_not_settled() {
+    let executor = SessionExecutor::new(Handle::current(), Duration::from_secs(60));
+    let session = SessionId::new("a").unwrap();
+    let work = async |call: Call| -> Result<(), HistoryError> {
+        call.sent();
+        panic!("a fault of the store")
+    };
+    executor.write(&session, work).await.unwrap_err();
+    assert_eq!(executor.unsettled_sessions(), 1);
+    let next = executor.write(&session, async |call: Call| Ok(call.unsettled().is_some())).await;
+    assert!(next.unwrap());
+    assert_eq!(executor.unsettled_sessions(), 0);
+}
+
+/// The runtime of the connections shuts down while a write waits for its answer.
+#[test]
+fn a_write_that_the_runtime_ends_is_not_settled() {
+    let runtime = Runtime::new().unwrap();
+    let executor = SessionExecutor::new(runtime.handle().clone(), Duration::from_secs(60));
+    let (sent, was_sent) = tokio::sync::oneshot::channel();
+    let writer = executor.clone();
+    let caller = std::thread::spawn(move || {
+        let write = async move |call: Call| -> Result<(), HistoryError> {
+            call.sent();
+            sent.send(()).unwrap();
+            pending().await
+        };
+        let session = SessionId::new("a").unwrap();
+        Runtime::new().unwrap().block_on(writer.write(&session, write))
+    });
+    was_sent.blocking_recv().unwrap();
+    drop(runtime);
+    let told = told(caller.join().unwrap());
+    assert!(told.contains("has shut down"), "{told}");
+    assert_eq!(executor.unsettled_sessions(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_write_without_an_answer_is_forgotten_after_a_day() {
     let executor = SessionExecutor::new(Handle::current(), Duration::from_secs(1));
