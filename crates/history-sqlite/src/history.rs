@@ -263,7 +263,8 @@ impl SqliteHistory {
         self.store.workers.close().await;
     }
 
-    /// Lists sessions, and stores the counts of those that an earlier version wrote.
+    /// Lists sessions, and stores the counts of those that an earlier version wrote. If they cannot
+    /// be stored, they are counted again by the next list.
     pub(crate) async fn listed(
         &self,
         session: Option<&SessionId>,
@@ -274,9 +275,8 @@ impl SqliteHistory {
         for id in uncounted {
             match self.write(&id, list::count).await {
                 Ok(()) => {}
-                // They are computed again with the next list.
-                Err(HistoryError::ReadOnly { .. } | HistoryError::Busy) => break,
-                Err(error) => return Err(error),
+                Err(error @ HistoryError::Corrupt { .. }) => return Err(error),
+                Err(_) => break,
             }
         }
         Ok(sessions)

@@ -283,3 +283,49 @@ fn a_path_through_many_branches_is_read_in_proportion_to_its_turns() {
         assert!(few > 0 && many <= 4 * few, "{few} for 40 turns, {many} for 160");
     }
 }
+
+/// The rows that were read to compare versions, and the statements that were run.
+static COMPARED: AtomicUsize = AtomicUsize::new(0);
+
+#[expect(clippy::needless_pass_by_value, reason = "the form of SQLite's callback")]
+fn count_compared(event: TraceEvent<'_>) {
+    if matches!(event, TraceEvent::Row(_) | TraceEvent::Profile(..)) {
+        COMPARED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A caller that has seen an old version appends: whether the conversation continues from there is
+/// known from a few turns.
+#[test]
+fn an_append_after_an_old_version_reads_few_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options::new(folder.path().join("chat.db"));
+    let (mut connection, _files) = open_writer(&options, &Schema { search: false }).unwrap();
+    let events = TraceEventCodes::SQLITE_TRACE_PROFILE | TraceEventCodes::SQLITE_TRACE_ROW;
+    let _ = connection.trace_v2(events, Some(count_compared));
+    let id = SessionId::new("a").unwrap();
+    let append = |expect| {
+        let new = NewTurn::encode(&Turn::exchange("question", "answer"), 1024).unwrap();
+        let seen = &mut SeenSessions::default();
+        turn::append(&connection, seen, &id, &new, None, expect, None)
+    };
+    execute(&connection, "BEGIN IMMEDIATE", []).unwrap();
+    let versions: Vec<_> = (0..1_000).map(|_| append(Expect::Any).unwrap()).collect();
+    execute(&connection, "COMMIT", []).unwrap();
+    let counted = |expect| {
+        COMPARED.store(0, Ordering::Relaxed);
+        (append(expect).is_ok(), COMPARED.load(Ordering::Relaxed))
+    };
+    let newest = counted(Expect::SameEpoch(versions[999]));
+    for (seen, most) in [(998, 20), (990, 40), (500, 80), (1, 80), (0, 80)] {
+        let seen = versions[seen];
+        let (is_stored, read) = counted(Expect::SameEpoch(seen));
+        let more = read - newest.1;
+        assert!(is_stored && more <= most, "{more} more after {} messages", seen.messages);
+        // A version within a turn, and one of another turn, are none of this conversation.
+        for other in [Version { messages: seen.messages + 1, ..seen }, seen.with_tip(seen.tip ^ 1)]
+        {
+            assert!(!counted(Expect::SameEpoch(other)).0, "{other:?}");
+        }
+    }
+}

@@ -199,17 +199,36 @@ pub(super) fn tip_with(
     session: &Session,
     messages: u64,
 ) -> Result<u64, HistoryError> {
+    Ok(turn_with(connection, session, messages)?.map_or(0, |header| header.tip()))
+}
+
+/// Returns the turn on the session's path that has the last of a number of messages, if there are
+/// as many. It is searched from the newest turn on, in steps that double, since it is mostly near.
+fn turn_with(
+    connection: &Connection,
+    session: &Session,
+    messages: u64,
+) -> Result<Option<Header>, HistoryError> {
     if messages == 0 || messages > session.version.messages {
-        return Ok(0);
+        return Ok(None);
     }
     let mut chain = Chain::default();
-    let (mut low, mut high) = (0, session.turns.saturating_sub(1));
+    let last = session.turns.saturating_sub(1);
+    let (mut low, mut high, mut step) = (0, last, 1);
+    while let Some(number) = last.checked_sub(step) {
+        if header(connection, session, &mut chain, number)?.end() < messages {
+            low = number + 1;
+            break;
+        }
+        high = number;
+        step *= 2;
+    }
     while low < high {
         let middle = low + (high - low) / 2;
         let is_before = header(connection, session, &mut chain, middle)?.end() < messages;
         if is_before { low = middle + 1 } else { high = middle }
     }
-    Ok(header(connection, session, &mut chain, low)?.tip())
+    header(connection, session, &mut chain, low).map(Some)
 }
 
 /// Runs `run` with the row of a turn on the session's path.
@@ -315,14 +334,7 @@ pub(super) fn follows(
     if version.tip == 0 || version.messages >= current.messages {
         return Ok(version.tip == 0 || version == current);
     }
-    let mut chain = Chain::default();
-    for number in (0..session.turns).rev() {
-        let header = header(connection, session, &mut chain, number)?;
-        // Turns without messages can follow the one that ends there.
-        if header.end() < version.messages || (header.end() == version.messages && header.count > 0)
-        {
-            return Ok(header.end() == version.messages && header.tip() == version.tip);
-        }
-    }
-    Ok(false)
+    // Turns without messages can follow the one that ends there.
+    let found = turn_with(connection, session, version.messages)?;
+    Ok(found.is_some_and(|turn| turn.end() == version.messages && turn.tip() == version.tip))
 }

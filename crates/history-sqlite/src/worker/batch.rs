@@ -137,6 +137,7 @@ pub(super) fn write_all(
                 read(&mut writer.connection);
             }
         }
+        log.empty_later(shared);
         task = tasks.next();
     }
 }
@@ -179,24 +180,55 @@ impl Waits {
 #[derive(Default)]
 struct Log {
     has_removed: bool,
+    /// When it could not be emptied last.
+    refused: Option<Instant>,
 }
 
 impl Log {
-    /// Writes the log to the file and empties it, if it may have what was removed. While another
-    /// connection reads, that fails, and is repeated after the next write. The last connection that
-    /// is closed removes the log.
+    /// Writes the log to the file and empties it, for callers that have removed data. It waits for
+    /// other connections that read, and less if they have been waited for a moment before.
     fn empty(&mut self, connection: &Connection) {
-        if self.has_removed {
-            let _ = connection.busy_timeout(LOG_TIMEOUT);
-            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-            let busy = connection.query_row(checkpoint, [], |row| row.get::<_, bool>(0));
-            self.has_removed = !busy.is_ok_and(|busy| !busy);
+        if self.was_refused() {
+            self.try_empty(connection, SHORT_LOG_TIMEOUT);
+        } else {
+            self.try_empty(connection, LOG_TIMEOUT);
         }
+    }
+
+    /// Empties it if that failed a while ago. The callers of the writes before it have their
+    /// answers. The last connection that is closed removes the log.
+    fn empty_later(&mut self, shared: &SharedWriter) {
+        if self.has_removed
+            && !self.was_refused()
+            && let Some(writer) = shared.lock().as_ref()
+        {
+            self.try_empty(&writer.connection, SHORT_LOG_TIMEOUT);
+        }
+    }
+
+    /// Returns whether an attempt failed a moment ago.
+    fn was_refused(&self) -> bool {
+        self.refused.is_some_and(|refused| refused.elapsed() < LOG_PAUSE)
+    }
+
+    fn try_empty(&mut self, connection: &Connection, limit: Duration) {
+        let _ = connection.busy_timeout(limit);
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let busy = connection.query_row(checkpoint, [], |row| row.get::<_, bool>(0));
+        self.has_removed = !busy.is_ok_and(|busy| !busy);
+        self.refused = self.has_removed.then(Instant::now);
     }
 }
 
-/// The longest wait for readers before the log is emptied.
+/// The longest wait for readers before the log is emptied, in an operation that removes data.
 const LOG_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// The same after other writes, and soon after an attempt that failed.
+const SHORT_LOG_TIMEOUT: Duration = Duration::from_millis(20);
+
+/// The time after an attempt to empty the log that failed, in which it is tried for operations that
+/// remove data only.
+const LOG_PAUSE: Duration = Duration::from_secs(1);
 
 /// Writes all in one transaction or, if the store fails for one of them, each in its own. None
 /// waits for another process longer because of those that were queued later.
@@ -207,7 +239,8 @@ fn write(
     waits: &mut Waits,
     mut writes: Vec<Box<dyn Write>>,
 ) {
-    log.has_removed |= writes.iter().any(|write| write.erases());
+    let erases = writes.iter().any(|write| write.erases());
+    log.has_removed |= erases;
     // What was committed to another file than that of this name is not acknowledged.
     let settle = |write: Box<dyn Write>, outcome, fault: Option<SqliteFileFault>| {
         write.settle(fault.map_or(outcome, |fault| Err(fault.into())));
@@ -215,9 +248,10 @@ fn write(
     while writes.len() > 1
         && let Some(oldest) = writes.iter().map(|write| write.queued()).min()
     {
-        let outcomes = commit(shared, log, waits, oldest, |connection, seen| {
-            writes.iter_mut().map(|write| part(connection, seen, write.as_mut())).collect()
-        });
+        let outcomes =
+            commit(shared, erases.then_some(&mut *log), waits, oldest, |connection, seen| {
+                writes.iter_mut().map(|write| part(connection, seen, write.as_mut())).collect()
+            });
         match outcomes {
             Ok::<Vec<_>, _>(outcomes) => {
                 let fault = files.check_write().err();
@@ -239,17 +273,18 @@ fn write(
         }
     }
     for mut write in writes {
-        let queued = write.queued();
+        let (queued, erased) = (write.queued(), write.erases().then_some(&mut *log));
         let run = |connection: &Connection, seen: &mut SeenSessions| write.run(connection, seen);
-        let outcome = commit(shared, log, waits, queued, run);
+        let outcome = commit(shared, erased, waits, queued, run);
         settle(write, outcome, files.check_write().err());
     }
 }
 
-/// Runs a transaction. The connection is free again when its callers learn of the outcome.
+/// Runs a transaction, and empties the log that it has removed data from. The connection is free
+/// again when its callers learn of the outcome.
 fn commit<T>(
     shared: &SharedWriter,
-    log: &mut Log,
+    erased: Option<&mut Log>,
     waits: &mut Waits,
     queued: Instant,
     run: impl FnOnce(&Connection, &mut SeenSessions) -> Result<T, HistoryError>,
@@ -260,9 +295,10 @@ fn commit<T>(
     seen.begin();
     let outcome = transaction(connection, BEGIN, || run(connection, seen));
     waits.was_busy = matches!(outcome, Err(HistoryError::Busy));
-    match &outcome {
-        Ok(_) => log.empty(connection),
-        Err(_) => seen.forget(),
+    match (&outcome, erased) {
+        (Ok(_), Some(log)) => log.empty(connection),
+        (Ok(_), None) => {}
+        (Err(_), _) => seen.forget(),
     }
     outcome
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, Version};
+use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, Turn, Version};
 use conversant_history_sqlite::SqliteHistory;
 use conversant_testkit::{block_on, poll_then_drop};
 use rusqlite::Connection;
@@ -265,4 +265,34 @@ fn a_session_whose_time_is_up_is_not_taken_for_one_that_was_seen() {
     let slice = block_on(history.load(&session("a"), Range::After(seen))).unwrap();
     assert_eq!(slice.version, Version::new(1, 0));
     assert_eq!(append(&history, "a", &exchange(2)).unwrap().epoch, 1);
+}
+
+/// A connection that reads on, such as a backup, keeps what was deleted in the log. Later writes do
+/// not wait for it, and the log is emptied when it has ended.
+#[test]
+fn writes_do_not_wait_for_the_log_of_a_deletion() {
+    let folder = Folder::new();
+    let history = folder.open();
+    append(&history, "deleted", &Turn::exchange("xylophone", "x".repeat(9_000))).unwrap();
+    let reading = Connection::open(folder.file()).unwrap();
+    reading.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema").unwrap();
+    block_on(history.delete(&session("deleted"))).unwrap();
+    let log_has_it = || {
+        let log = std::fs::read(folder.path().join("chat.db-wal")).unwrap();
+        log.windows(9).any(|window| window == b"xylophone")
+    };
+    assert!(log_has_it());
+    let started = Instant::now();
+    for number in 0..200 {
+        append(&history, "kept", &exchange(number)).unwrap();
+    }
+    // Each would wait a tenth of a second.
+    let taken = started.elapsed();
+    assert!(taken < Duration::from_secs(15), "{taken:?}");
+    drop(reading);
+    let started = Instant::now();
+    while log_has_it() {
+        assert!(started.elapsed() < Duration::from_secs(60), "the log is not emptied");
+        append(&history, "kept", &exchange(1_000)).unwrap();
+    }
 }
