@@ -12,6 +12,7 @@ use crate::{
     append::{Next, next, repeated},
     blinding::Blinding,
     codec::{Codec, into_messages},
+    deletion::delete_selected,
     error::{DecryptionFault, Record},
     fork::fork,
     key::Key,
@@ -418,6 +419,8 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
     }
 
     /// Deletes sessions that a filter selects. With labels, all that it selects are listed first.
+    /// The store then deletes each of them by its encrypted labels and the times of the filter, so
+    /// that one that was used or labelled since stays.
     async fn delete_sessions(
         &self,
         filter: &SessionFilter,
@@ -441,12 +444,8 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
         }
         let mut deleted = 0;
         for session in selected.iter().rev().take(limit) {
-            let info = self.session_info(session).await?;
-            // A session that was used since, or whose labels have changed, stays.
-            if info.is_some_and(|info| filter.matches(&info)) {
-                self.delete(session).await?;
-                deleted += 1;
-            }
+            deleted +=
+                usize::from(delete_selected(&self.inner, &self.codec, session, filter).await?);
         }
         Ok(deleted)
     }

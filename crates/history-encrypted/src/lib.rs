@@ -34,6 +34,7 @@
 mod append;
 mod blinding;
 mod codec;
+mod deletion;
 mod envelope;
 mod error;
 mod fork;

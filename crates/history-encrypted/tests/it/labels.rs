@@ -1,16 +1,19 @@
 //! Labels after a rotation of keys, at the store's limit and when a change stops halfway.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, OwnFormat, Range, SessionId, SessionInfo, Slice, Turn,
-    Version, async_trait,
+    ChatHistory, Expect, HistoryError, OwnFormat, Range, SessionCursor, SessionFilter, SessionId,
+    SessionInfo, SessionPage, Slice, Turn, TurnId, Version, async_trait,
 };
 use conversant_history_encrypted::{Encrypted, Keyring};
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::{FailingHistory, FailureMode, HistoryCall, block_on, poll_then_drop};
 
-use crate::support::{key, session};
+use crate::support::{encrypted, key, keys, session};
 
 /// A keyring whose primary key is the last of those of these numbers.
 fn ring(numbers: &[u8]) -> Keyring {
@@ -69,6 +72,106 @@ pub(crate) fn a_key_that_was_added_twice_keeps_labels() {
     assert_eq!(labels(&history)["label"], "value");
     set(&history, "label", None);
     assert_eq!(labels(&history).len(), 0);
+}
+
+/// A change by another caller.
+#[derive(Clone, Copy)]
+enum Change {
+    Turn,
+    Label,
+    SameLabel,
+}
+
+/// A store whose session is changed after it was looked at.
+struct Changing {
+    store: InMemoryHistory,
+    change: Change,
+}
+
+impl OwnFormat for Changing {}
+
+#[async_trait]
+impl ChatHistory for Changing {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.store.load(session, range).await
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.store.append(session, turn, expect).await
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.store.clear(session).await
+    }
+
+    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.store.delete(session).await
+    }
+
+    async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+        let found = self.store.session_info(session).await?;
+        let others = encrypted(&self.store);
+        match self.change {
+            Change::Turn => {
+                let turn = Turn::exchange("new", "turn");
+                others.append(session, &turn, Expect::Any).await?;
+            }
+            Change::Label => others.set_label(session, "user", Some("bob")).await?,
+            // The record differs, once.
+            Change::SameLabel => {
+                let labels = found.iter().flat_map(|info| info.labels.keys());
+                if labels.count() == 1 {
+                    others.set_label(session, "user", Some("ada")).await?;
+                    others.set_label(session, "other", Some("x")).await?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        self.store.list_sessions(filter, after, limit).await
+    }
+
+    async fn delete_sessions(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<usize, HistoryError> {
+        self.store.delete_sessions(filter, limit).await
+    }
+}
+
+/// The session is used, or labelled, between the look at it and its deletion.
+pub(crate) fn a_session_that_changes_before_its_deletion_stays() {
+    let old = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    for (change, is_deleted) in
+        [(Change::Turn, false), (Change::Label, false), (Change::SameLabel, true)]
+    {
+        let store = InMemoryHistory::new();
+        let history = encrypted(&store);
+        let turn = Turn::exchange("old", "turn").with_id(TurnId::at(old));
+        block_on(history.append(&session("a"), &turn, Expect::Any)).unwrap();
+        set(&history, "user", Some("ada"));
+        let filter = SessionFilter::new()
+            .with_label("user", "ada")
+            .with_used_before(old + Duration::from_secs(1));
+        let changing = Encrypted::new(Changing { store, change }, keys());
+        let deleted = block_on(changing.delete_sessions(&filter, 9)).unwrap();
+        assert_eq!(deleted, usize::from(is_deleted));
+        let left = block_on(history.session_info(&session("a"))).unwrap();
+        assert_eq!(left.is_none(), is_deleted);
+    }
 }
 
 /// A store of which chosen calls fail.

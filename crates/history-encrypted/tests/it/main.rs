@@ -24,6 +24,7 @@ conversant_harness::tests! {
     labels {
         the_most_labels_are_changed_after_a_rotation,
         a_key_that_was_added_twice_keeps_labels,
+        a_session_that_changes_before_its_deletion_stays,
         a_change_that_stops_halfway_leaves_the_value_of_before_or_the_new_one,
     }
     #[cfg(target_os = "linux")]
