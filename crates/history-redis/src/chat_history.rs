@@ -66,7 +66,8 @@ impl ChatHistory for RedisHistory {
         after: Option<&SessionId>,
         limit: usize,
     ) -> Result<Vec<SessionId>, HistoryError> {
-        let list = List { keys: self.keys.clone(), after: after.cloned(), limit };
+        let (keys, completion) = (self.keys.clone(), self.completions.by_name.clone());
+        let list = List { keys, after: after.cloned(), limit, completion };
         #[cfg(feature = "cluster")]
         if let Some(listed) = self.keys.listed().cloned() {
             return self.database.run(ListCluster { list, listed }).await;
@@ -292,7 +293,8 @@ impl RedisHistory {
         is_ascending: bool,
         limit: usize,
     ) -> Result<Vec<SessionInfo>, HistoryError> {
-        let list = ListSessions { keys: self.keys.clone(), selection, after, is_ascending, limit };
+        let (keys, completion) = (self.keys.clone(), self.completions.by_use.clone());
+        let list = ListSessions { keys, selection, after, is_ascending, limit, completion };
         #[cfg(feature = "cluster")]
         if let Some(listed) = self.keys.listed().cloned() {
             return self.database.run(ListSessionsOfCluster { list, listed }).await;

@@ -2,6 +2,7 @@
 
 mod append;
 mod branch;
+mod completion;
 #[cfg(feature = "cluster")]
 mod copy_fork;
 mod empty;
@@ -20,6 +21,7 @@ mod stored_turn;
 pub(crate) use self::{
     append::Append,
     branch::{Alternatives, Fork, SetTip},
+    completion::Completions,
     empty::{Clear, Delete},
     lease::{Release, Take},
     list::List,

@@ -80,6 +80,8 @@ pub(crate) enum Failure {
     /// The connection broke, or the server is starting or being replaced. If it was sent, its
     /// outcome is not known.
     Lost { was_sent: bool, error: RedisError },
+    /// The server does not accept writes: it is a replica, or has become one.
+    Demoted(RedisError),
     /// It was refused.
     Refused(HistoryError),
 }
@@ -123,15 +125,17 @@ impl From<ClientError> for Failure {
             return Self::Refused(HistoryError::UnknownTurn { turn });
         }
         let lacks = reports("CORRUPT");
-        let (is_full, is_read_only) =
-            (reports("OOM") || reports("MISCONF"), reports("READONLY") || reports("NOPERM"));
+        let is_full = reports("OOM") || reports("MISCONF");
+        let (is_demoted, lacks_right) = (reports("READONLY"), reports("NOPERM"));
         let (is_other_kind, is_busy) = (reports("WRONGTYPE"), reports("BUSY"));
         let error = RedisError::from(error);
         Self::Refused(if is_lost {
             return Self::Lost { was_sent, error };
+        } else if is_demoted {
+            return Self::Demoted(error);
         } else if is_full {
             HistoryError::Full { source: error.into() }
-        } else if is_read_only {
+        } else if lacks_right {
             HistoryError::ReadOnly { source: Some(error.into()) }
         } else if lacks {
             let what = "a part of the session is missing or cannot be decoded".to_owned();
@@ -160,6 +164,7 @@ impl From<Failure> for HistoryError {
                 "cannot keep the deadline: the clock of the server is not steady",
             )),
             Failure::Lost { error, .. } => backend(error),
+            Failure::Demoted(error) => Self::ReadOnly { source: Some(error.into()) },
             Failure::Refused(error) => error,
         }
     }

@@ -14,8 +14,8 @@ use conversant_history::{BranchedHistory, MAX_TIMEOUT};
 use crate::commands::Adopt;
 use crate::{
     commands::{
-        Append, CheckSchema, Decoded, First, Load, LoadNote, Loaded, PutNote, ReplaceNote,
-        encode_note,
+        Append, CheckSchema, Completions, Decoded, First, Load, LoadNote, Loaded, PutNote,
+        ReplaceNote, encode_note,
     },
     connect::{Connect, Servers, connect_settings},
     error::{RedisError, backend},
@@ -36,6 +36,7 @@ pub struct RedisHistory {
     pub(crate) keys: Keys,
     pub(crate) max_message_bytes: u64,
     pub(crate) lifetime_ms: Option<u64>,
+    pub(crate) completions: Completions,
 }
 
 impl RedisHistory {
@@ -279,12 +280,13 @@ impl RedisHistoryBuilder {
         self
     }
 
-    /// Connects.
+    /// Connects. The first program that connects to a cluster also gives its slots their lists,
+    /// which takes as long as a scan of all keys there.
     ///
     /// # Errors
     /// - [`HistoryError::Backend`] if the URL cannot be parsed, the server cannot be reached, the
     ///   prefix contains a brace, or there is no Tokio runtime.
-    /// - [`HistoryError::ReadOnly`] if the server is read-only.
+    /// - [`HistoryError::ReadOnly`] if the server is read-only, or the user may not write.
     /// - [`HistoryError::SchemaTooNew`] if a later version of this crate wrote the keys.
     /// - [`HistoryError::TimedOut`] if the server does not answer in time.
     pub async fn connect(self) -> Result<RedisHistory, HistoryError> {
@@ -296,16 +298,17 @@ impl RedisHistoryBuilder {
         #[cfg(feature = "cluster")]
         let keys = if self.connect.is_cluster() { keys.in_cluster() } else { keys };
         let database = self.connect.database().await?;
-        database.run(CheckSchema { key: keys.schema() }).await?;
+        database.prepare(CheckSchema { key: keys.schema() }).await?;
         #[cfg(feature = "cluster")]
         if keys.listed().is_some() {
-            database.run(Adopt { keys: keys.clone() }).await?;
+            database.without_limit().prepare(Adopt { keys: keys.clone() }).await?;
         }
         Ok(RedisHistory {
             database,
             keys,
             max_message_bytes: self.max_message_bytes,
             lifetime_ms: self.time_to_live.map(|time| millis(time).max(1)),
+            completions: Completions::default(),
         })
     }
 }

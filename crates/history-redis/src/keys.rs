@@ -7,6 +7,9 @@ use conversant_core::SessionId;
 #[cfg(feature = "cluster")]
 use crate::cluster::{ListedSlots, Listing, slot_of, tag_of};
 
+/// The name of a session's key that has its state.
+const STATE: &str = "meta";
+
 /// The prefix of all keys of a history.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
@@ -123,7 +126,7 @@ impl Keys {
     }
 
     pub(crate) fn lease(&self, session: &SessionId) -> LeaseKeys {
-        [self.of(session, "lease"), self.of(session, "meta")]
+        [self.of(session, "lease"), self.of(session, STATE)]
     }
 
     pub(crate) fn session(&self, session: &SessionId) -> SessionKeys {
@@ -131,7 +134,7 @@ impl Keys {
         let begin = self.of(session, "");
         let of = |part: &str| [begin.as_str(), part].concat();
         [
-            of("meta"),
+            of(STATE),
             of("messages"),
             of("turns"),
             of("ids"),
@@ -148,12 +151,23 @@ impl Keys {
         format!("{}{{*}}:*", escape_pattern(&self.prefix))
     }
 
+    /// Returns a pattern of the keys that have the state of a session.
+    pub(crate) fn pattern_of_states(&self) -> String {
+        format!("{}{{*}}:{STATE}", escape_pattern(&self.prefix))
+    }
+
+    /// Returns whether a key of a session has its state.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_state(key: &[u8]) -> bool {
+        key.rsplit(|&byte| byte == b':').next() == Some(STATE.as_bytes())
+    }
+
     /// Returns the name of the session that a key of that pattern belongs to, if it is a key
     /// without which the session is not whole.
     pub(crate) fn session_of(&self, key: &[u8]) -> Option<String> {
         let name = std::str::from_utf8(key).ok()?.strip_prefix(&self.prefix)?;
         let (name, part) = name.strip_prefix('{')?.rsplit_once("}:")?;
-        ["meta", "messages", "turns", "ids", "branches"]
+        [STATE, "messages", "turns", "ids", "branches"]
             .contains(&part)
             .then(|| decode(name))
             .flatten()

@@ -11,6 +11,8 @@ use std::{
 };
 
 use conversant_core::{HistoryError, HistoryIdentity, SessionId};
+#[cfg(feature = "cluster")]
+use conversant_history::MAX_TIMEOUT;
 use conversant_history::{Call, ServerClock, SessionExecutor};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -104,6 +106,24 @@ impl Database {
         self.executor.read_all(run).await
     }
 
+    /// Prepares the keys for a history that connects. Unlike a read, it can find that the server is
+    /// read-only.
+    pub(crate) async fn prepare<O: Operation>(
+        &self,
+        operation: O,
+    ) -> Result<O::Output, HistoryError> {
+        let connections = self.connections.clone();
+        let run = async move |call| connections.attempt(&operation, call).await;
+        self.executor.read_all(run).await
+    }
+
+    /// Returns the database for operations on all keys, which take as long as there are keys. Each
+    /// of their commands still ends within the time to connect.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn without_limit(&self) -> Self {
+        Self { executor: self.executor.with_limit(MAX_TIMEOUT), ..self.clone() }
+    }
+
     /// Sets the estimate of the server's clock.
     pub(crate) async fn synchronize(&self) -> Result<(), HistoryError> {
         let now = self.run(ReadClock).await?;
@@ -142,7 +162,7 @@ impl Connections {
             match outcome {
                 Ok(output) => return Ok(output),
                 // Another server takes over, or has done so.
-                Err(Failure::Refused(HistoryError::ReadOnly { .. })) if link.is_replicated() => {}
+                Err(Failure::Demoted(_)) if link.is_replicated() => {}
                 // The server's clock was set, or the estimate was wrong.
                 Err(Failure::Late { now_millis }) if !is_late => {
                     is_late = true;
@@ -168,6 +188,20 @@ impl Connections {
         operation: &O,
         call: Call,
     ) -> Result<O::Output, HistoryError> {
+        match self.attempt(operation, call).await {
+            // It was not to write.
+            Err(HistoryError::ReadOnly { source: Some(source) }) => {
+                Err(HistoryError::Backend { source })
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn attempt<O: Operation>(
+        &self,
+        operation: &O,
+        call: Call,
+    ) -> Result<O::Output, HistoryError> {
         self.settle(&call).await?;
         let (mut lost, mut pause) = (1, FIRST_PAUSE);
         loop {
@@ -179,10 +213,6 @@ impl Connections {
                     pause = (pause * 2).min(MAX_PAUSE);
                 }
                 Err(Failure::Lost { .. }) if lost < MAX_LOST_READS => lost += 1,
-                // It was not to write.
-                Err(Failure::Refused(HistoryError::ReadOnly { source: Some(source) })) => {
-                    return Err(HistoryError::Backend { source });
-                }
                 outcome => return outcome.map_err(HistoryError::from),
             }
         }

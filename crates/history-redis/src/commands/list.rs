@@ -1,8 +1,11 @@
 //! Lists sessions, and completes the index of their names.
 
+use std::collections::BTreeSet;
+
 use conversant_core::{HistoryError, SessionId, TurnId};
 
 use super::{
+    completion::{Completion, cannot_write},
     scan::Scan,
     scripts::{INDEX_ADD, INDEX_BEGIN, INDEX_END, SESSIONS},
 };
@@ -22,6 +25,7 @@ pub(crate) struct List {
     pub(crate) keys: Keys,
     pub(crate) after: Option<SessionId>,
     pub(crate) limit: usize,
+    pub(crate) completion: Completion,
 }
 
 impl Operation for List {
@@ -33,11 +37,10 @@ impl Operation for List {
         while sessions.len() < self.limit {
             let page = Page::load(self, &index, &after, sessions.len(), connection).await?;
             if !page.is_complete && is_writable {
-                match self.complete(connection).await {
+                let (keys, link) = (self.keys.clone(), connection.clone());
+                match self.completion.run(|| complete(keys, link)).await {
                     // What the index has is listed.
-                    Err(Failure::Refused(
-                        HistoryError::Full { .. } | HistoryError::ReadOnly { .. },
-                    )) => is_writable = false,
+                    Err(failure) if cannot_write(&failure) => is_writable = false,
                     completed => completed?,
                 }
                 continue;
@@ -83,25 +86,22 @@ impl Page {
     }
 }
 
-impl List {
-    /// Adds all sessions to the index, which the server has evicted or a version of this crate has
-    /// written that did not mark it as complete. Other processes may do the same at once.
-    async fn complete(&self, connection: &mut Link) -> Result<(), Failure> {
-        let (index, mark) = (self.keys.index(), TurnId::random().to_string());
-        let mut begin = INDEX_BEGIN.prepare_invoke();
-        begin.key(&index).arg(&mark).invoke_async::<i64>(connection).await?;
-        let mut scan = Scan::new(self.keys.pattern_of_sessions(), None);
-        while let Some(keys) = scan.next(connection).await? {
-            let names: Vec<String> =
-                keys.iter().filter_map(|key| self.keys.session_of(key)).collect();
-            let mut add = INDEX_ADD.prepare_invoke();
-            // If the index was evicted meanwhile, the caller finds it incomplete.
-            if !add.key(&index).arg(&mark).arg(names).invoke_async::<bool>(connection).await? {
-                return Ok(());
-            }
+/// Adds all sessions to the index, which the server has evicted or a version of this crate has
+/// written that did not mark it as complete. Other processes may do the same at once.
+async fn complete(keys: Keys, mut link: Link) -> Result<(), Failure> {
+    let (index, mark) = (keys.index(), TurnId::random().to_string());
+    let mut begin = INDEX_BEGIN.prepare_invoke();
+    begin.key(&index).arg(&mark).invoke_async::<i64>(&mut link).await?;
+    let mut scan = Scan::new(keys.pattern_of_sessions(), None);
+    while let Some(found) = scan.next(&mut link).await? {
+        let names: BTreeSet<_> = found.iter().filter_map(|key| keys.session_of(key)).collect();
+        let mut add = INDEX_ADD.prepare_invoke();
+        // If the index was evicted meanwhile, the caller finds it incomplete.
+        if !add.key(&index).arg(&mark).arg(names).invoke_async::<bool>(&mut link).await? {
+            return Ok(());
         }
-        let mut end = INDEX_END.prepare_invoke();
-        end.key(&index).arg(&mark).invoke_async::<i64>(connection).await?;
-        Ok(())
     }
+    let mut end = INDEX_END.prepare_invoke();
+    end.key(&index).arg(&mark).invoke_async::<i64>(&mut link).await?;
+    Ok(())
 }

@@ -1,9 +1,9 @@
 //! Lists the sessions of a cluster, whose slots have an index each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use conversant_core::{HistoryError, SessionId, SessionInfo};
-use redis::RedisError as ClientError;
+use redis::{Cmd, RedisError as ClientError};
 use tokio::task::JoinSet;
 
 use super::{
@@ -144,41 +144,67 @@ impl Operation for Adopt {
         if done.is_some_and(|done| done >= ADOPTED) {
             return Ok(());
         }
-        let mut slots = BTreeSet::new();
+        let mut slots: BTreeSet<u16> = BTreeSet::new();
         let mut scan = Scan::new(keys.pattern_of_sessions(), None);
         while let Some(found) = scan.next(link).await? {
-            let names: BTreeSet<_> = found.iter().filter_map(|key| keys.session_of(key)).collect();
-            for name in names {
-                let slot = Keys::slot(&name);
-                slots.insert(slot);
-                let mut add = redis::cmd("ZADD");
-                add.arg(keys.index_of(slot)).arg(0).arg(&name).query_async::<i64>(link).await?;
-                relist(keys, name, link).await?;
+            let mut by_slot: BTreeMap<u16, BTreeSet<String>> = BTreeMap::new();
+            for name in found.iter().filter_map(|key| keys.session_of(key)) {
+                by_slot.entry(Keys::slot(&name)).or_default().insert(name);
             }
+            slots.extend(by_slot.keys());
+            add_names(keys, by_slot, link).await?;
+            let states = found.iter().filter(|key| Keys::is_state(key));
+            relist(keys, states.filter_map(|key| keys.session_of(key)).collect(), link).await?;
         }
         if !slots.is_empty() {
             redis::cmd("SADD").arg(keys.slots()).arg(&slots).query_async::<i64>(link).await?;
         }
         let epoch: Option<u64> = redis::cmd("GET").arg(keys.floor()).query_async(link).await?;
         if let Some(epoch) = epoch {
-            let slots: Vec<u16> = (0..SLOTS).collect();
-            for slots in slots.chunks(AT_ONCE) {
-                let mut floors = JoinSet::new();
-                for &slot in slots {
-                    let (floor, mut link) = (keys.floor_of(slot), link.clone());
-                    floors.spawn(async move {
-                        let mut set = redis::cmd("SET");
-                        set.arg(floor).arg(epoch).arg("NX");
-                        set.query_async::<Option<String>>(&mut link).await
-                    });
-                }
-                while let Some(set) = floors.join_next().await {
-                    set.map_err(|_| ended())??;
-                }
-            }
+            let floors = (0..SLOTS).map(|slot| {
+                let mut set = redis::cmd("SET");
+                set.arg(keys.floor_of(slot)).arg(epoch).arg("NX");
+                set
+            });
+            run_all(floors, link).await?;
         }
         let set: Result<(), ClientError> =
             redis::cmd("SET").arg(&mark).arg(ADOPTED).query_async(link).await;
         Ok(set?)
     }
+}
+
+/// Adds names of sessions to the indexes of their slots.
+async fn add_names(
+    keys: &Keys,
+    by_slot: BTreeMap<u16, BTreeSet<String>>,
+    link: &Link,
+) -> Result<(), Failure> {
+    let commands = by_slot.into_iter().map(|(slot, names)| {
+        let mut add = redis::cmd("ZADD");
+        add.arg(keys.index_of(slot));
+        for name in names {
+            add.arg(0).arg(name);
+        }
+        add
+    });
+    run_all(commands, link).await
+}
+
+/// Runs commands, some at once.
+async fn run_all(commands: impl Iterator<Item = Cmd>, link: &Link) -> Result<(), Failure> {
+    let mut running = JoinSet::new();
+    for command in commands {
+        if running.len() >= AT_ONCE
+            && let Some(ran) = running.join_next().await
+        {
+            ran.map_err(|_| ended())??;
+        }
+        let mut link = link.clone();
+        running.spawn(async move { command.query_async::<redis::Value>(&mut link).await });
+    }
+    while let Some(ran) = running.join_next().await {
+        ran.map_err(|_| ended())??;
+    }
+    Ok(())
 }

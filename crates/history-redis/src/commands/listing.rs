@@ -1,7 +1,7 @@
 //! The list of sessions: titles, labels, and pages by the last use.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -10,15 +10,17 @@ use conversant_core::{
     UsageTotals, clock,
 };
 use redis::{FromRedisValue, ParsingError, Value};
+use tokio::task::{JoinError, JoinSet};
 
 use super::{
+    completion::{Completion, cannot_write},
     scan::Scan,
     scripts::{
         INDEX_BEGIN, INDEX_END, INFO, PAGE, RELIST, SET_LABEL, SET_TITLE, corrupt, count, lifetime,
     },
 };
 use crate::{
-    error::Failure,
+    error::{Failure, RedisError, backend},
     keys::{Keys, SessionKeys},
     link::Link,
     pool::{Limit, Operation},
@@ -238,6 +240,7 @@ pub(crate) struct ListSessions {
     pub(crate) after: Option<SessionCursor>,
     pub(crate) is_ascending: bool,
     pub(crate) limit: usize,
+    pub(crate) completion: Completion,
 }
 
 impl Operation for ListSessions {
@@ -250,11 +253,10 @@ impl Operation for ListSessions {
             if is_complete || !is_writable {
                 return Ok(found);
             }
-            match self.complete(connection).await {
+            let (keys, link) = (self.keys.clone(), connection.clone());
+            match self.completion.run(|| complete(keys, link)).await {
                 // What the list has is listed.
-                Err(Failure::Refused(
-                    HistoryError::Full { .. } | HistoryError::ReadOnly { .. },
-                )) => is_writable = false,
+                Err(failure) if cannot_write(&failure) => is_writable = false,
                 completed => completed?,
             }
         }
@@ -297,39 +299,62 @@ impl ListSessions {
         }
         Ok((sessions, is_complete))
     }
-
-    /// Adds all sessions to the list, which the server has evicted or an earlier version has not
-    /// kept. Other processes may do the same at once.
-    async fn complete(&self, connection: &mut Link) -> Result<(), Failure> {
-        let (list, mark) = (self.keys.list(), TurnId::random().to_string());
-        let mut begin = INDEX_BEGIN.prepare_invoke();
-        begin.key(&list).arg(&mark).invoke_async::<i64>(connection).await?;
-        let mut scan = Scan::new(self.keys.pattern_of_sessions(), None);
-        while let Some(found) = scan.next(connection).await? {
-            let mut names: Vec<String> =
-                found.iter().filter_map(|key| self.keys.session_of(key)).collect();
-            names.dedup();
-            for name in names {
-                relist(&self.keys, name, connection).await?;
-            }
-        }
-        let mut end = INDEX_END.prepare_invoke();
-        // If the list was evicted meanwhile, the caller finds it incomplete.
-        end.key(&list).arg(&mark).invoke_async::<i64>(connection).await?;
-        Ok(())
-    }
 }
 
-/// Adds a session to the list.
+/// Adds all sessions to the list, which the server has evicted or an earlier version has not kept.
+/// Other processes may do the same at once.
+async fn complete(keys: Keys, mut link: Link) -> Result<(), Failure> {
+    let (list, mark) = (keys.list(), TurnId::random().to_string());
+    let mut begin = INDEX_BEGIN.prepare_invoke();
+    begin.key(&list).arg(&mark).invoke_async::<i64>(&mut link).await?;
+    // A session without its state is not listed.
+    let mut scan = Scan::new(keys.pattern_of_states(), None);
+    while let Some(found) = scan.next(&mut link).await? {
+        let names = found.iter().filter_map(|key| keys.session_of(key)).collect();
+        relist(&keys, names, &link).await?;
+    }
+    let mut end = INDEX_END.prepare_invoke();
+    // If the list was evicted meanwhile, the caller finds it incomplete.
+    end.key(&list).arg(&mark).invoke_async::<i64>(&mut link).await?;
+    Ok(())
+}
+
+/// The number of sessions that are added to the list at once.
+const RELISTED_AT_ONCE: usize = 64;
+
+/// Adds sessions to the list, some at once: each is a command, and the server answers many in the
+/// time of a round trip.
 pub(super) async fn relist(
     keys: &Keys,
-    name: String,
-    connection: &mut Link,
+    names: BTreeSet<String>,
+    link: &Link,
 ) -> Result<(), Failure> {
-    let Ok(session) = SessionId::from_stored(name) else { return Ok(()) };
+    let mut running = JoinSet::new();
+    for name in names {
+        let Ok(session) = SessionId::from_stored(name) else { continue };
+        if running.len() >= RELISTED_AT_ONCE {
+            relisted(running.join_next().await)?;
+        }
+        running.spawn(relist_one(keys.session(&session), session, link.clone()));
+    }
+    while !running.is_empty() {
+        relisted(running.join_next().await)?;
+    }
+    Ok(())
+}
+
+fn relisted(ended: Option<Result<Result<(), Failure>, JoinError>>) -> Result<(), Failure> {
+    let ended = ended.unwrap_or(Ok(Ok(())));
+    ended.unwrap_or_else(|_| {
+        let what = "cannot complete the list of sessions: the runtime ended";
+        Err(backend(RedisError::new(what)).into())
+    })
+}
+
+async fn relist_one(keys: SessionKeys, session: SessionId, mut link: Link) -> Result<(), Failure> {
     let mut relist = RELIST.prepare_invoke();
-    relist.key(&keys.session(&session)).arg(session.as_str());
-    match relist.invoke_async::<i64>(connection).await.map_err(Failure::from) {
+    relist.key(&keys).arg(session.as_str());
+    match relist.invoke_async::<i64>(&mut link).await.map_err(Failure::from) {
         // It is reported when it is loaded.
         Err(Failure::Refused(HistoryError::Corrupt { .. })) => Ok(()),
         relisted => relisted.map(drop),

@@ -5,8 +5,10 @@ use std::time::Duration;
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
 use conversant_harness::Tested;
 use conversant_history_redis::RedisHistory;
+use conversant_testkit::servers::RedisServer;
+use tokio::task::spawn_blocking;
 
-use crate::server::{Server, chain};
+use crate::server::{Server, chain, not_installed};
 
 pub(crate) async fn faults_are_told_without_the_password() {
     let urls = [
@@ -84,6 +86,35 @@ pub(crate) async fn rights_and_settings_that_lack_are_told() -> Tested {
     Ok(())
 }
 
+/// A replica, and a user without the right to write.
+pub(crate) async fn a_server_that_is_read_only_is_told() -> Tested {
+    let started = spawn_blocking(|| RedisServer::start(&[]).unwrap()).await.unwrap();
+    let server = started.ok_or_else(not_installed)?;
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut limit = redis::cmd("ACL");
+    limit.arg("SETUSER").arg("reader").arg(&["on", ">right", "allkeys", "allcommands", "-@write"]);
+    limit.query_async::<()>(&mut connection).await.unwrap();
+    let url = server.url().replacen("://", "://reader:right@", 1);
+    let error = RedisHistory::connect(url).await.unwrap_err();
+    assert!(matches!(error, HistoryError::ReadOnly { .. }), "{error:?}");
+    assert!(chain(&error).contains("the user does not have the right"), "{}", chain(&error));
+
+    let history = RedisHistory::connect(server.url()).await.unwrap();
+    let mut demote = redis::cmd("REPLICAOF");
+    demote.arg("127.0.0.1").arg(1).query_async::<()>(&mut connection).await.unwrap();
+    let session = SessionId::new("s").unwrap();
+    let outcomes = [
+        RedisHistory::connect(server.url()).await.map(drop),
+        history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.map(drop),
+    ];
+    for outcome in outcomes {
+        assert!(matches!(outcome, Err(HistoryError::ReadOnly { .. })), "{outcome:?}");
+    }
+    assert!(history.load(&session, Range::All).await.unwrap().messages.is_empty());
+    Ok(())
+}
+
 pub(crate) async fn keys_of_a_later_version_are_refused() -> Tested {
     let server = Server::start().await?;
     server.history().await;
@@ -105,7 +136,7 @@ pub(crate) async fn a_history_is_awaited_on_any_executor() -> Tested {
             history.load(&session, Range::All).await.unwrap().messages.len()
         })
     });
-    let found = tokio::task::spawn_blocking(move || elsewhere.join().unwrap()).await.unwrap();
+    let found = spawn_blocking(move || elsewhere.join().unwrap()).await.unwrap();
     assert_eq!(found, 2);
     server.stop().await;
     Ok(())

@@ -267,6 +267,52 @@ pub(crate) async fn the_list_by_last_use_is_whole_although_its_key_was_evicted()
     Ok(())
 }
 
+/// The lists of many sessions were evicted. Completing them takes longer than a call may: calls
+/// fail, and what they began goes on.
+pub(crate) async fn a_list_is_completed_although_its_calls_time_out() -> Tested {
+    let server = Server::start().await?;
+    let history = server.history().await;
+    for number in 0..2_000 {
+        let turn = Turn::exchange("hi", "hello");
+        history.append(&session(&format!("s{number}")), &turn, Expect::Any).await.unwrap();
+    }
+    for list in ["listed", "sessions"] {
+        server.run::<redis::Value>(&format!("DEL @{list}")).await;
+    }
+    let hurried = loop {
+        let builder = server.builder().operation_timeout(Duration::from_millis(15));
+        match builder.connect().await {
+            Err(HistoryError::TimedOut { .. }) => {}
+            connected => break connected.unwrap(),
+        }
+    };
+    let all = SessionFilter::new();
+    let by_use = list_until_in_time(async || hurried.list_sessions(&all, None, 1).await).await;
+    assert_eq!(by_use.sessions.len(), 1);
+    let by_name = list_until_in_time(async || hurried.sessions(None, 1).await).await;
+    assert_eq!(by_name, [session("s0")]);
+    let found = history.list_sessions(&all, None, 3_000).await.unwrap().sessions;
+    assert_eq!(found.len(), 2_000);
+    assert_eq!(history.sessions(None, 3_000).await.unwrap().len(), 2_000);
+    for list in ["listed", "sessions"] {
+        // Nothing stays of those who completed it, and the mark of a complete list is there.
+        let places: i64 = server.run(&format!("ZCARD @{list}")).await;
+        assert_eq!(places, 2_001, "{list}");
+    }
+    server.stop().await;
+    Ok(())
+}
+
+async fn list_until_in_time<T>(list: impl AsyncFn() -> Result<T, HistoryError>) -> T {
+    for _ in 0..2_000 {
+        match list().await {
+            Err(HistoryError::TimedOut { .. }) => {}
+            listed => return listed.unwrap(),
+        }
+    }
+    panic!("the list is not completed");
+}
+
 /// One key of a lease is evicted: it is not given to another holder.
 pub(crate) async fn a_lease_outlives_the_eviction_of_a_key() -> Tested {
     let server = Server::start().await?;

@@ -19,7 +19,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{
     migration::a_slot_moves_while_it_is_written,
-    server::{Server, not_installed},
+    server::{Server, chain, not_installed},
 };
 
 fn session(name: impl std::fmt::Display) -> SessionId {
@@ -34,6 +34,7 @@ pub(crate) async fn a_history_in_a_cluster_is_a_history() -> Tested {
     let ((), adopted) =
         tokio::join!(the_suite_passes(&cluster), keys_of_a_single_server_are_adopted(&cluster));
     adopted?;
+    a_right_that_lacks_is_told_at_once(&cluster).await;
     a_slot_moves_while_it_is_written(&cluster).await;
     a_master_is_replaced(cluster).await;
     Ok(())
@@ -76,6 +77,25 @@ async fn the_suite_passes(cluster: &RedisCluster) {
     }
     // The keys of all nodes are scanned.
     assert_eq!(history.sessions(None, 100).await.unwrap(), expected);
+}
+
+/// A missing right does not pass, as a failover does: a write does not wait for another server.
+async fn a_right_that_lacks_is_told_at_once(cluster: &RedisCluster) {
+    let rights = ["on", ">right", "allkeys", "allcommands", "-eval", "-evalsha", "-script"];
+    let mut urls = Vec::new();
+    for url in cluster.urls() {
+        let client = redis::Client::open(url.as_str()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let mut limit = redis::cmd("ACL");
+        limit.arg("SETUSER").arg("limited").arg(&rights);
+        limit.query_async::<()>(&mut connection).await.unwrap();
+        urls.push(url.replacen("://", "://limited:right@", 1));
+    }
+    let limited = RedisHistory::cluster(urls).connections(1).connect().await.unwrap();
+    let error = limited.append(&session("s"), &Turn::exchange("a", "b"), Expect::Any).await;
+    let error = error.unwrap_err();
+    assert!(matches!(error, HistoryError::ReadOnly { .. }), "{error:?}");
+    assert!(chain(&error).contains("the user does not have the right"), "{}", chain(&error));
 }
 
 /// Keys that a single server had are found in a cluster to which they are moved, and so is the list

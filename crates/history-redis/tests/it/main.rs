@@ -37,6 +37,7 @@ conversant_harness::tests! {
         a_silent_server_is_told_in_the_time_to_connect,
         a_runtime_is_needed_to_connect,
         rights_and_settings_that_lack_are_told,
+        a_server_that_is_read_only_is_told,
         keys_of_a_later_version_are_refused,
         a_history_is_awaited_on_any_executor,
     }
@@ -53,6 +54,7 @@ conversant_harness::tests! {
         a_list_of_another_type_leaves_nothing_half_done,
         the_list_of_sessions_is_whole_although_its_key_was_evicted,
         the_list_by_last_use_is_whole_although_its_key_was_evicted,
+        a_list_is_completed_although_its_calls_time_out,
         a_lease_outlives_the_eviction_of_a_key,
         a_server_that_is_emptied_under_a_lease_is_noticed,
         a_server_that_evicts_shortens_nothing_unnoticed,
