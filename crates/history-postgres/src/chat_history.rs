@@ -217,7 +217,7 @@ impl ChatHistory for PostgresHistory {
         if is_of_no_session(filter) {
             return Ok(0);
         }
-        self.database.run(DeleteSessions { filter: filter.clone(), limit }).await
+        self.database.change(DeleteSessions { filter: filter.clone(), limit }).await
     }
 }
 

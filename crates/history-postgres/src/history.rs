@@ -16,8 +16,8 @@ use crate::{
     schema::Migrate,
     search::search_texts,
     statements::{
-        Append, First, HOLD, IndexTurn, IsAt, Load, LoadLast, LoadNote, Loaded, MAX_LAST_TURNS,
-        Preparation, PutNote, ReplaceNote, Sweep, Unindexed, encode_note,
+        Append, First, HOLD, IsAt, Load, LoadLast, LoadNote, Loaded, MAX_LAST_TURNS, Preparation,
+        PutNote, ReplaceNote, Sweep, Unindexed, encode_note,
     },
 };
 
@@ -74,7 +74,7 @@ impl PostgresHistory {
     /// # Errors
     /// [`HistoryError::Backend`] if the database cannot be reached.
     pub async fn sweep(&self, max: u64) -> Result<u64, HistoryError> {
-        self.database.run(Sweep { max }).await
+        self.database.change(Sweep { max }).await
     }
 
     /// Adds at most `max` turns to the index of the [search](PostgresHistoryBuilder::search) that
@@ -83,23 +83,20 @@ impl PostgresHistory {
     ///
     /// # Errors
     /// - [`HistoryError::Unsupported`] if there is no search.
-    /// - [`HistoryError::Corrupt`] if a turn cannot be read.
+    /// - [`HistoryError::Corrupt`] if a turn cannot be read. The others are added, and it is passed
+    ///   over from then on: call it again.
     pub async fn index_for_search(&self, max: u64) -> Result<u64, HistoryError> {
         if self.search.is_none() {
             return Err(HistoryError::Unsupported { what: "search" });
         }
-        let found = self.database.run(Unindexed { max }).await?;
-        let added = found.len() as u64;
-        for (branch, first, messages) in found {
-            let decode = |json: &String| {
-                Message::from_stored_json(json, format_args!("a message of branch {branch}"))
-            };
-            let messages: Messages =
-                messages.iter().map(decode).collect::<Result<Vec<_>, _>>()?.into();
-            let texts = search_texts(&Turn::new(messages));
-            self.database.run(IndexTurn { branch, first, texts }).await?;
+        let (mut added, mut damage) = (0, None);
+        for turn in self.database.run(Unindexed { max }).await? {
+            let (index, error) = turn.decoded();
+            self.database.change(index).await?;
+            damage = damage.or(error);
+            added += 1;
         }
-        Ok(added)
+        damage.map_or(Ok(added), Err)
     }
 
     /// Returns whether the plain statements serve a session, as far as is known.
@@ -351,14 +348,14 @@ impl PostgresHistoryBuilder {
     ///   encoding is not UTF-8, its tables have another number of
     ///   [`partitions`](Self::partitions) or another [`search`](Self::search), or there is no Tokio
     ///   runtime.
-    /// - [`HistoryError::ReadOnly`] if the database is read-only.
+    /// - [`HistoryError::ReadOnly`] if the database is read-only, or the user lacks a privilege.
     /// - [`HistoryError::SchemaTooNew`] if a later version of this crate created the tables.
     /// - [`HistoryError::TimedOut`] if the database does not answer in time.
     pub async fn connect(mut self) -> Result<PostgresHistory, HistoryError> {
         self.connect.pool.detect_poolers = self.prepared_statements.is_none();
         let database = self.connect.database(Barrier(HOLD.into())).await?;
         let migrate = Migrate { partitions: self.partitions, search: self.search };
-        let search = database.run(migrate).await?;
+        let search = database.change(migrate).await?;
         let lifetime = self.time_to_live.map(|time| time.min(MAX_TIMEOUT).as_millis());
         Ok(PostgresHistory {
             preparation: match self.prepared_statements {

@@ -188,7 +188,7 @@ impl LangChainPostgresHistoryBuilder {
     pub async fn connect(self) -> Result<LangChainPostgresHistory, HistoryError> {
         let table = TableName::new(&self.table)?;
         let database = self.connect.database(Barrier(hold(&table).into())).await?;
-        let column = database.run(Open { name: table.clone(), create: self.create }).await?;
+        let column = database.change(Open { name: table.clone(), create: self.create }).await?;
         let max_message_bytes = self.max_message_bytes;
         Ok(LangChainPostgresHistory { database, table, column, max_message_bytes })
     }

@@ -118,10 +118,21 @@ impl Database {
         self.executor.read(session, read).await
     }
 
-    /// Runs an operation that belongs to no session. Dropping the future aborts it.
+    /// Runs an operation that belongs to no session and reads. Dropping the future aborts it.
     pub(crate) async fn run<O: Operation>(&self, operation: O) -> Result<O::Output, HistoryError> {
         let connections = self.connections.clone();
         let run = async move |call| connections.read(None, &operation, call).await;
+        self.executor.read_all(run).await
+    }
+
+    /// Runs an operation that belongs to no session and changes what is stored. Dropping the future
+    /// aborts it.
+    pub(crate) async fn change<O: Operation>(
+        &self,
+        operation: O,
+    ) -> Result<O::Output, HistoryError> {
+        let connections = self.connections.clone();
+        let run = async move |call| connections.attempt(None, &operation, call).await;
         self.executor.read_all(run).await
     }
 
@@ -192,6 +203,21 @@ impl Connections {
 
     /// Attempts a read, again on another connection if one breaks, until its time is over.
     async fn read<O: Operation>(
+        &self,
+        session: Option<&SessionId>,
+        operation: &O,
+        call: Call,
+    ) -> Result<O::Output, HistoryError> {
+        match self.attempt(session, operation, call).await {
+            // It was not to write: a privilege is missing.
+            Err(HistoryError::ReadOnly { source: Some(source) }) => {
+                Err(HistoryError::Backend { source })
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn attempt<O: Operation>(
         &self,
         session: Option<&SessionId>,
         operation: &O,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
+use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn, TurnId};
 use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
 
@@ -64,6 +64,45 @@ pub(crate) async fn what_the_server_refuses_is_told() -> Tested {
         chain(&error),
         @r#"cannot use the history: the tables do not have the expected form: relation "conversant_turns" does not exist (SQLSTATE 42P01)"#
     );
+    server.stop().await;
+    Ok(())
+}
+
+/// A user without the right to read: it cannot be said whether the history can be written.
+pub(crate) async fn a_right_that_lacks_is_told() -> Tested {
+    let server = Server::start().await?;
+    let history = server.history().await;
+    let session = SessionId::new("user-7").unwrap();
+    history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
+    // The rights of the user who connects are those of a role that has none to the tables.
+    let role = format!("role_{}", TurnId::random()).replace('-', "_");
+    let grant = format!(
+        "CREATE ROLE {role}; DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO {role}', \
+        current_schema()); END $$; GRANT SELECT ON conversant_schema TO {role}"
+    );
+    server.client.batch_execute(&grant).await.unwrap();
+    let limited = PostgresHistory::connect(with_options(&server.url, &format!("-crole={role}")));
+    let limited = limited.await.unwrap();
+    let reads = [
+        limited.load(&session, Range::All).await.map(drop),
+        limited.load(&session, Range::LastTurns(1)).await.map(drop),
+        limited.sessions(None, 1).await.map(drop),
+    ];
+    for read in reads {
+        let error = read.unwrap_err();
+        assert!(matches!(error, HistoryError::Backend { .. }), "{error:?}");
+        assert!(chain(&error).contains("permission denied"), "{}", chain(&error));
+    }
+    let writes = [
+        limited.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.map(drop),
+        limited.sweep(1).await.map(drop),
+    ];
+    for write in writes {
+        assert!(matches!(write, Err(HistoryError::ReadOnly { .. })), "{write:?}");
+    }
+    drop(limited);
+    let remove = format!("DROP OWNED BY {role}; DROP ROLE {role}");
+    server.client.batch_execute(&remove).await.unwrap();
     server.stop().await;
     Ok(())
 }

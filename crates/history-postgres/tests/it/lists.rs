@@ -78,6 +78,39 @@ pub(crate) async fn a_search_belongs_to_the_database() -> Tested {
     Ok(())
 }
 
+/// A turn that cannot be read is reported once with its session, and keeps no other one out.
+pub(crate) async fn a_damaged_turn_keeps_no_other_out_of_the_search() -> Tested {
+    for damage in ["ARRAY['not json', '{}']", "ARRAY[NULL, '{}']"] {
+        let server = Server::start().await?;
+        let before = server.history().await;
+        for name in ["a", "b", "c"] {
+            let turn = Turn::exchange("Kyoto", "Nara");
+            before.append(&session(name), &turn, Expect::Any).await.unwrap();
+        }
+        let damage = format!(
+            "UPDATE conversant_turns SET messages = {damage} \
+            WHERE session = (SELECT key FROM conversant_sessions WHERE id = 'a')"
+        );
+        server.client.batch_execute(&damage).await.unwrap();
+        let builder = PostgresHistory::builder(&server.url).search("simple");
+        let history = builder.connect().await.unwrap();
+        let (mut added, mut told) = (0, Vec::new());
+        for _ in 0..4 {
+            match history.index_for_search(1).await {
+                Ok(turns) => added += turns,
+                Err(error) => told.push(chain(&error)),
+            }
+        }
+        assert_eq!(added, 2, "{told:?}");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("cannot decode a message of session a"), "{told:?}");
+        assert_eq!(history.index_for_search(9).await.unwrap(), 0);
+        assert_eq!(found(&history, "kyoto").await, ["c", "b"]);
+        server.stop().await;
+    }
+    Ok(())
+}
+
 /// Labels that cannot be stored are those of no session.
 pub(crate) async fn odd_labels_select_nothing() -> Tested {
     let server = Server::start().await?;

@@ -36,6 +36,7 @@ conversant_harness::tests! {
         faults_are_told_without_the_password,
         a_runtime_is_needed_to_connect,
         what_the_server_refuses_is_told,
+        a_right_that_lacks_is_told,
         many_may_make_the_tables_at_once,
         a_history_is_awaited_on_any_executor,
     }
@@ -66,6 +67,7 @@ conversant_harness::tests! {
     }
     lists {
         a_search_belongs_to_the_database,
+        a_damaged_turn_keeps_no_other_out_of_the_search,
         odd_labels_select_nothing,
         words_of_long_texts_are_found,
         removed_sessions_are_gone_from_the_index,
