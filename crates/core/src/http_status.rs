@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use crate::{
+    box_error::BoxError,
     history::HistoryError,
     memory::MemoryError,
     model::{ModelError, StatusKind},
+    vector_store::VectorStoreError,
 };
 
 impl ModelError {
@@ -122,9 +124,77 @@ impl HistoryError {
     }
 }
 
+impl VectorStoreError {
+    /// Returns whether the same operation may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Embeddings(error) => error.is_retryable(),
+            Self::Busy | Self::Full { .. } | Self::TimedOut { .. } | Self::Backend { .. } => true,
+            Self::InvalidVectors { .. }
+            | Self::Dimension { .. }
+            | Self::Unsupported { .. }
+            | Self::ReadOnly { .. }
+            | Self::Corrupt { .. } => false,
+        }
+    }
+
+    /// Returns the class of the error, for metrics: that of the [model](ModelError::class) that
+    /// failed, or a name such as `busy` or `corrupt`.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Embeddings(error) => error.class(),
+            Self::InvalidVectors { .. } => "invalid_vectors",
+            Self::Dimension { .. } => "dimension",
+            Self::Unsupported { .. } => "unsupported",
+            Self::Busy => "busy",
+            Self::Full { .. } => "full",
+            Self::ReadOnly { .. } => "read_only",
+            Self::Corrupt { .. } => "corrupt",
+            Self::TimedOut { .. } => "timeout",
+            Self::Backend { .. } => "backend",
+        }
+    }
+
+    /// Returns the HTTP status for a service whose request uses the store: that of the
+    /// [model](ModelError::http_status) that failed, and otherwise that of the same error of a
+    /// [history](HistoryError::http_status); 502 for vectors that cannot be used.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::VectorStoreError;
+    ///
+    /// assert_eq!(VectorStoreError::Busy.http_status(), 409);
+    /// assert!(VectorStoreError::Busy.is_retryable());
+    /// ```
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        match self {
+            Self::Embeddings(error) => error.http_status(),
+            Self::Busy => 409,
+            Self::Dimension { .. }
+            | Self::Unsupported { .. }
+            | Self::ReadOnly { .. }
+            | Self::Corrupt { .. } => 500,
+            Self::InvalidVectors { .. } => 502,
+            Self::Backend { .. } => 503,
+            Self::TimedOut { .. } => 504,
+            Self::Full { .. } => 507,
+        }
+    }
+}
+
+/// Returns the error of a vector store that a memory failed with.
+fn of_vector_store(error: &BoxError) -> Option<&VectorStoreError> {
+    error.downcast_ref()
+}
+
 impl MemoryError {
-    /// Returns the class of the error, for metrics: that of the [history](HistoryError::class) or
-    /// of the [model](ModelError::class) that failed, or a name such as `over_budget`.
+    /// Returns the class of the error, for metrics: that of the [history](HistoryError::class), of
+    /// the [model](ModelError::class) or of the [vector store](VectorStoreError::class) that
+    /// failed, or a name such as `over_budget`.
     ///
     /// # Examples
     ///
@@ -142,7 +212,7 @@ impl MemoryError {
             Self::OverBudget { .. } => "over_budget",
             Self::Interrupted { .. } => "interrupted",
             Self::Unsupported { .. } => "unsupported",
-            Self::Custom(_) => "custom",
+            Self::Custom(error) => of_vector_store(error).map_or("custom", VectorStoreError::class),
         }
     }
 
@@ -153,16 +223,17 @@ impl MemoryError {
             Self::History(error) => error.is_retryable(),
             Self::Model(error) => error.is_retryable(),
             Self::Interrupted { .. } => true,
-            Self::Key(_) | Self::OverBudget { .. } | Self::Unsupported { .. } | Self::Custom(_) => {
-                false
+            Self::Custom(error) => {
+                of_vector_store(error).is_some_and(VectorStoreError::is_retryable)
             }
+            Self::Key(_) | Self::OverBudget { .. } | Self::Unsupported { .. } => false,
         }
     }
 
     /// Returns the HTTP status for a service whose request uses the memory: that of the
-    /// [history](HistoryError::http_status) or of the [model](ModelError::http_status) that failed,
-    /// 413 for a turn above the memory's budget, 504 for an operation that was interrupted, and
-    /// otherwise 500.
+    /// [history](HistoryError::http_status), of the [model](ModelError::http_status) or of the
+    /// [vector store](VectorStoreError::http_status) that failed, 413 for a turn above the memory's
+    /// budget, 504 for an operation that was interrupted, and otherwise 500.
     #[must_use]
     pub fn http_status(&self) -> u16 {
         match self {
@@ -170,7 +241,10 @@ impl MemoryError {
             Self::Model(error) => error.http_status(),
             Self::OverBudget { .. } => 413,
             Self::Interrupted { .. } => 504,
-            Self::Key(_) | Self::Unsupported { .. } | Self::Custom(_) => 500,
+            Self::Custom(error) => {
+                of_vector_store(error).map_or(500, VectorStoreError::http_status)
+            }
+            Self::Key(_) | Self::Unsupported { .. } => 500,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The vector store trait, with its collections, documents and errors.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -360,6 +360,36 @@ pub enum VectorStoreError {
     Unsupported {
         /// The operation.
         what: &'static str,
+    },
+    /// Another caller holds the store.
+    #[error("cannot use the vector store: it is busy")]
+    Busy,
+    /// The disk or the store's quota is full. Nothing was written.
+    #[error("cannot write to the vector store: it is full")]
+    Full {
+        /// The store's own error.
+        source: BoxError,
+    },
+    /// The store is read-only.
+    #[error("cannot write to the vector store: it is read-only")]
+    ReadOnly {
+        /// The store's own error.
+        source: Option<BoxError>,
+    },
+    /// The stored data cannot be read. It was not changed.
+    #[error("cannot use the vector store: {what}")]
+    Corrupt {
+        /// The fault and its place.
+        what: String,
+        /// The store's own error.
+        source: Option<BoxError>,
+    },
+    /// The store did not complete the operation in time. What it was to add or to remove may be
+    /// added or removed: repeat the operation.
+    #[error("cannot complete the operation within {limit:?}")]
+    TimedOut {
+        /// The store's limit for an operation.
+        limit: Duration,
     },
     /// The store failed, or could not be reached.
     #[error("cannot reach the vector store")]

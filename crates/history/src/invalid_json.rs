@@ -21,12 +21,17 @@ use serde_json::error::Category;
 /// ```
 #[must_use]
 pub fn invalid_json(what: &str, error: &serde_json::Error) -> HistoryError {
+    HistoryError::Corrupt { what: json_fault(what, error), source: None }
+}
+
+/// Returns the text of [`invalid_json`]'s error, for errors of other stores.
+#[must_use]
+pub fn json_fault(what: &str, error: &serde_json::Error) -> String {
     let fault = match error.classify() {
         Category::Data => "unexpected value",
         Category::Eof => "unexpected end",
         Category::Syntax | Category::Io => "invalid JSON",
     };
     let (line, column) = (error.line(), error.column());
-    let what = format!("cannot decode {what}: {fault} at line {line} column {column}");
-    HistoryError::Corrupt { what, source: None }
+    format!("cannot decode {what}: {fault} at line {line} column {column}")
 }

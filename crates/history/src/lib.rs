@@ -8,7 +8,7 @@
 //! | [`lease_holder`], [`lease_holder_at`], [`begins_later`] | unguessable holders of leases | |
 //! | [`FileIdentity`] | noticing that an open file was replaced | |
 //! | [`HistoryAt`] | the view of a session at a point, for stores of branches | |
-//! | [`invalid_json`] | errors that quote nothing of what is stored | |
+//! | [`invalid_json`], [`json_fault`] | errors that quote nothing of what is stored | |
 //! | [`langchain`] | rows of LangChain's message histories, and the turns that they form | `langchain` |
 //! | [`postgres`] | connections to PostgreSQL, whose statements are cancelled when they are given up | `postgres` |
 //! | [`SqliteFiles`] | noticing that an open SQLite file was replaced or overwritten | `sqlite` |
@@ -48,7 +48,7 @@ pub use self::worker::{Jobs, Threads, Worker, WorkerEnded};
 pub use self::{
     branch_view::{BranchedHistory, HistoryAt},
     file_identity::FileIdentity,
-    invalid_json::invalid_json,
+    invalid_json::{invalid_json, json_fault},
     lease::{begins_later, lease_holder, lease_holder_at},
 };
 #[cfg(feature = "tokio")]

@@ -90,7 +90,7 @@ impl From<SqliteFileFault> for HistoryError {
 
 impl From<SqliteFileFault> for VectorStoreError {
     fn from(fault: SqliteFileFault) -> Self {
-        Self::Backend { source: fault.into() }
+        Self::Corrupt { what: fault.to_string(), source: None }
     }
 }
 

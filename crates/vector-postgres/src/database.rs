@@ -21,10 +21,22 @@ pub(crate) trait Operation: Send + Sync + 'static {
     /// before others changed the collection.
     const IS_REPEATED: bool;
 
+    /// Its use of the tables.
+    const ACCESS: Access;
+
     fn run(
         &self,
         client: &Client,
     ) -> impl Future<Output = Result<Self::Output, PostgresError>> + Send;
+}
+
+/// The use of the tables by an operation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It creates them.
+    Prepares,
+    Reads,
+    Writes,
 }
 
 /// The connections of a store.
@@ -48,11 +60,8 @@ impl Database {
         let attempts = async move { attempt(&pool, &operation).await };
         let task = self.pool.runtime().spawn(timeout(limit, attempts));
         match (&mut AbortOnDrop(task).0).await {
-            Ok(Ok(outcome)) => outcome.map_err(backend),
-            Ok(Err(_)) => {
-                let what = format!("cannot complete the operation within {limit:?}");
-                Err(backend(PostgresError::new(what)))
-            }
+            Ok(Ok(outcome)) => outcome.map_err(|error| refusal(error, O::ACCESS)),
+            Ok(Err(_)) => Err(VectorStoreError::TimedOut { limit }),
             Err(error) => {
                 let what = match error.is_panic() {
                     true => "it panicked; report it as a fault of the store",
@@ -101,6 +110,34 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Database").field("pool", &self.pool).field("limit", &self.limit).finish()
     }
+}
+
+/// Returns the store's error for one of PostgreSQL.
+fn refusal(error: PostgresError, access: Access) -> VectorStoreError {
+    match error.code() {
+        Some("53100") => VectorStoreError::Full { source: error.into() },
+        // Read-only transaction, missing privilege. Whether the store can be written cannot be said
+        // if it was to be read.
+        Some("25006" | "42501") if access != Access::Reads => {
+            VectorStoreError::ReadOnly { source: Some(error.into()) }
+        }
+        Some("XX001" | "XX002") => corrupt("the database reports that its data is damaged", error),
+        // Missing table, column, type or function; a value that is missing, repeated or without its
+        // row. Before there are tables, the extension may be missing.
+        Some("42P01" | "42703" | "42704" | "42883" | "23502" | "23503" | "23505")
+            if access != Access::Prepares =>
+        {
+            corrupt("the tables do not have the expected form", error)
+        }
+        // Lock not available within the server's `lock_timeout`.
+        Some("55P03") => VectorStoreError::Busy,
+        _ if error.is_conflict() => VectorStoreError::Busy,
+        _ => backend(error),
+    }
+}
+
+fn corrupt(what: &str, source: PostgresError) -> VectorStoreError {
+    VectorStoreError::Corrupt { what: what.to_owned(), source: Some(source.into()) }
 }
 
 pub(crate) fn backend(source: impl Into<BoxError>) -> VectorStoreError {

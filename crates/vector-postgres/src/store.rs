@@ -7,13 +7,13 @@ use conversant_core::{
     Collection, Document, Embeddings, Match, VectorStore, VectorStoreError, unit_vectors,
 };
 use conversant_history::{
-    invalid_json,
+    json_fault,
     postgres::{PostgresError, PostgresSettings},
 };
 use tokio_postgres::{Client, Row, types::Type};
 
 use crate::{
-    database::{Database, Operation, backend},
+    database::{Access, Database, Operation, backend},
     index::VectorIndex,
     statements::{Statements, prepare},
 };
@@ -109,8 +109,11 @@ impl PostgresVectorStoreBuilder {
     /// `embeddings` computes the vectors.
     ///
     /// # Errors
-    /// [`VectorStoreError::Backend`] if the URL cannot be parsed, the database cannot be reached,
-    /// it has no pgvector, the index cannot be created, or there is no Tokio runtime.
+    /// - [`VectorStoreError::Backend`] if the URL cannot be parsed, the database cannot be reached,
+    ///   it has no pgvector, the index cannot be created, or there is no Tokio runtime.
+    /// - [`VectorStoreError::ReadOnly`] if the database is read-only, or the user may not create
+    ///   what is missing.
+    /// - [`VectorStoreError::TimedOut`] if the database does not answer in time.
     pub async fn connect<E: Embeddings>(
         self,
         embeddings: E,
@@ -254,7 +257,10 @@ impl<E: Embeddings> VectorStore for PostgresVectorStore<E> {
 }
 
 fn decode(json: &str) -> Result<Document, VectorStoreError> {
-    serde_json::from_str(json).map_err(|error| backend(invalid_json("a document", &error)))
+    serde_json::from_str(json).map_err(|error| {
+        let what = json_fault("a document", &error);
+        VectorStoreError::Corrupt { what, source: None }
+    })
 }
 
 impl<E> fmt::Debug for PostgresVectorStore<E> {
@@ -280,7 +286,9 @@ impl Place {
             Collection::Group(group) => (1, group.as_str()),
             Collection::User(user) => (2, user.as_str()),
             Collection::Shared(name) => (3, &**name),
-            _ => return Err(backend(PostgresError::new("cannot use a collection of this kind"))),
+            _ => {
+                return Err(VectorStoreError::Unsupported { what: "a collection of this kind" });
+            }
         };
         Ok(Self { kind, name: name.as_bytes().to_vec() })
     }
@@ -295,6 +303,7 @@ impl Operation for Prepare {
     type Output = Statements;
 
     const IS_REPEATED: bool = true;
+    const ACCESS: Access = Access::Prepares;
 
     async fn run(&self, client: &Client) -> Result<Statements, PostgresError> {
         prepare(client, self.index).await
@@ -317,6 +326,7 @@ impl Operation for Add {
     type Output = i32;
 
     const IS_REPEATED: bool = true;
+    const ACCESS: Access = Access::Writes;
 
     async fn run(&self, client: &Client) -> Result<i32, PostgresError> {
         let row = client
@@ -352,6 +362,7 @@ impl Operation for Search {
     type Output = Option<Found>;
 
     const IS_REPEATED: bool = true;
+    const ACCESS: Access = Access::Reads;
 
     async fn run(&self, client: &Client) -> Result<Option<Found>, PostgresError> {
         if let Some(statement) = &self.statements.search_index
@@ -418,6 +429,7 @@ impl Operation for Clear {
     type Output = ();
 
     const IS_REPEATED: bool = false;
+    const ACCESS: Access = Access::Writes;
 
     async fn run(&self, client: &Client) -> Result<(), PostgresError> {
         let Place { kind, name } = &self.place;
@@ -440,6 +452,7 @@ impl Operation for List {
     type Output = Vec<String>;
 
     const IS_REPEATED: bool = true;
+    const ACCESS: Access = Access::Reads;
 
     async fn run(&self, client: &Client) -> Result<Vec<String>, PostgresError> {
         let Place { kind, name } = &self.place;
@@ -469,6 +482,7 @@ impl Operation for Remove {
     type Output = usize;
 
     const IS_REPEATED: bool = false;
+    const ACCESS: Access = Access::Writes;
 
     async fn run(&self, client: &Client) -> Result<usize, PostgresError> {
         let Place { kind, name } = &self.place;

@@ -48,6 +48,7 @@
 //! # }
 //! ```
 
+mod error;
 mod store;
 mod table;
 mod vector;

@@ -9,12 +9,13 @@ use std::{
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, Collection, Document, Embeddings, Match, VectorStore, VectorStoreError, unit_vectors,
+    Collection, Document, Embeddings, Match, VectorStore, VectorStoreError, unit_vectors,
 };
 use conversant_history::{SqliteFiles, Worker};
 use rusqlite::Connection;
 
 use crate::{
+    error::{backend, sqlite_error},
     table::{self, Entry, Fit},
     vector,
 };
@@ -28,7 +29,9 @@ use crate::{
 /// - Any number of stores, in any number of processes on one machine, may have the same file open.
 /// - A document is on the disk when [`add`](VectorStore::add) returns. A call whose future is
 ///   dropped adds all of its documents or none.
-/// - A search compares all vectors of the collection.
+/// - A search compares all vectors of the collection. The calls of a store run one after the other
+///   on its thread, so that a long search holds up the others. Collections that are large, or have
+///   many users at the same time, are better in stores and files of their own, or in PostgreSQL.
 ///
 /// # Examples
 ///
@@ -64,7 +67,10 @@ impl SqliteVectorStoreBuilder {
     /// Opens the file, or creates it if it does not exist. `embeddings` computes the vectors.
     ///
     /// # Errors
-    /// [`VectorStoreError::Backend`], if the file cannot be opened or is not a SQLite database.
+    /// - [`VectorStoreError::Corrupt`], if the file is not a SQLite database, or is damaged.
+    /// - [`VectorStoreError::Busy`], if another process holds the file for longer than the
+    ///   [`busy_timeout`](Self::busy_timeout).
+    /// - [`VectorStoreError::Backend`], if it cannot be opened for another reason.
     pub fn open<E: Embeddings>(
         self,
         embeddings: E,
@@ -74,7 +80,7 @@ impl SqliteVectorStoreBuilder {
         if path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0) {
             SqliteFiles::check_new(&path).map_err(backend)??;
         }
-        let connection = table::open(&self.path, self.busy_timeout).map_err(backend)?;
+        let connection = table::open(&self.path, self.busy_timeout).map_err(sqlite_error)?;
         let files = SqliteFiles::of(&path).ok().map(|files| Arc::new(files.with_logs()));
         let worker = Worker::start("vector-store", connection).map_err(backend)?;
         Ok(SqliteVectorStore { path: self.path, embeddings, worker, files })
@@ -121,7 +127,7 @@ impl<E> SqliteVectorStore<E> {
             if let Some(files) = &files {
                 files.check_write(|| table::is_whole(&path))?;
             }
-            outcome.map_err(backend)
+            outcome.map_err(sqlite_error)
         };
         self.worker.run(run).await?
     }
@@ -217,8 +223,4 @@ impl<E> fmt::Debug for SqliteVectorStore<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteVectorStore").field("path", &self.path).finish_non_exhaustive()
     }
-}
-
-fn backend(source: impl Into<BoxError>) -> VectorStoreError {
-    VectorStoreError::Backend { source: source.into() }
 }

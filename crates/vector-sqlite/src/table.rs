@@ -7,7 +7,7 @@ use std::{
 };
 
 use conversant_core::{Collection, Document, Match, VectorStoreError};
-use conversant_history::invalid_json;
+use conversant_history::json_fault;
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior,
     params,
@@ -41,8 +41,8 @@ impl Place {
             Collection::Group(group) => (GROUPS, group.as_str()),
             Collection::Shared(name) => (SHARED, &**name),
             _ => {
-                let source = "unknown kind of collection".into();
-                return Err(VectorStoreError::Backend { source });
+                let what = "a collection of this kind";
+                return Err(VectorStoreError::Unsupported { what });
             }
         };
         Ok(Self { table, collection: collection.to_owned() })
@@ -218,7 +218,8 @@ fn read_match(row: &Row<'_>) -> Result<Match, rusqlite::Error> {
 fn read_document(row: &Row<'_>) -> Result<Document, rusqlite::Error> {
     let metadata: String = row.get(2)?;
     let metadata = serde_json::from_str(&metadata).map_err(|error| {
-        let error = invalid_json("the metadata of a document", &error);
+        let what = json_fault("the metadata of a document", &error);
+        let error = VectorStoreError::Corrupt { what, source: None };
         rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
     })?;
     let text: String = row.get(1)?;

@@ -283,6 +283,36 @@ fn what_a_service_answers_to_an_error_of_a_store() {
 }
 
 #[test]
+fn a_vector_stores_error_is_classed_as_that_of_a_history_and_in_a_memory_too() {
+    let (what, limit) = ("damaged".to_owned(), Duration::from_secs(1));
+    let pairs = [
+        (VectorStoreError::Busy, HistoryError::Busy),
+        (VectorStoreError::Full { source: cause() }, HistoryError::Full { source: cause() }),
+        (VectorStoreError::ReadOnly { source: None }, HistoryError::ReadOnly { source: None }),
+        (
+            VectorStoreError::Corrupt { what: what.clone(), source: None },
+            HistoryError::Corrupt { what, source: None },
+        ),
+        (VectorStoreError::TimedOut { limit }, HistoryError::TimedOut { limit }),
+        (VectorStoreError::Backend { source: cause() }, HistoryError::Backend { source: cause() }),
+        (
+            VectorStoreError::Unsupported { what: "lists" },
+            HistoryError::Unsupported { what: "lists" },
+        ),
+    ];
+    for (of_vectors, of_history) in pairs {
+        let expected = (of_history.class(), of_history.is_retryable(), of_history.http_status());
+        let found = (of_vectors.class(), of_vectors.is_retryable(), of_vectors.http_status());
+        assert_eq!(found, expected);
+        let error = MemoryError::Custom(of_vectors.into());
+        assert_eq!((error.class(), error.is_retryable(), error.http_status()), expected);
+    }
+    let error = VectorStoreError::from(ModelError::custom("overloaded", true, None));
+    assert_eq!((error.is_retryable(), error.http_status()), (true, 503));
+    assert!(!VectorStoreError::Dimension { expected: 3, found: 2 }.is_retryable());
+}
+
+#[test]
 fn memory_errors() {
     snapshot(
         "memory_errors",
@@ -301,6 +331,14 @@ fn memory_errors() {
             Box::new(VectorStoreError::InvalidVectors { reason: "0 vectors for 1 texts".into() }),
             Box::new(VectorStoreError::Dimension { expected: 3, found: 2 }),
             Box::new(VectorStoreError::Unsupported { what: "a list of documents" }),
+            Box::new(VectorStoreError::Busy),
+            Box::new(VectorStoreError::Full { source: cause() }),
+            Box::new(VectorStoreError::ReadOnly { source: Some(cause()) }),
+            Box::new(VectorStoreError::Corrupt {
+                what: "cannot decode a document".into(),
+                source: None,
+            }),
+            Box::new(VectorStoreError::TimedOut { limit: Duration::from_secs(30) }),
             Box::new(VectorStoreError::Backend { source: cause() }),
         ],
     );

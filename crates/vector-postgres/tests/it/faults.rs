@@ -21,7 +21,7 @@ pub(crate) async fn damaged_rows_are_errors_that_quote_nothing() -> Tested {
         let damage = "UPDATE conversant_vectors_1 SET document = $1 WHERE id = '3'";
         server.client.execute(damage, &[&document]).await.unwrap();
         let error = store.search(&own(), "pizza", 4).await.unwrap_err();
-        assert!(matches!(error, VectorStoreError::Backend { .. }), "{document}: {error:?}");
+        assert!(matches!(error, VectorStoreError::Corrupt { .. }), "{document}: {error:?}");
         let told = Report::new(&error).to_string();
         assert!(!told.contains("Sekretwort"), "{document}: {told}");
     }
@@ -32,7 +32,7 @@ pub(crate) async fn damaged_rows_are_errors_that_quote_nothing() -> Tested {
     let error = store.search(&own(), "pizza", 4).await.unwrap_err();
     insta::assert_snapshot!(
         Report::new(&error).to_string(),
-        @r#"cannot reach the vector store: relation "conversant_vectors_1" does not exist (SQLSTATE 42P01)"#
+        @r#"cannot use the vector store: the tables do not have the expected form: relation "conversant_vectors_1" does not exist (SQLSTATE 42P01)"#
     );
     server.stop().await;
     Ok(())
@@ -69,12 +69,27 @@ pub(crate) async fn a_locked_table_is_waited_for_within_the_limit() -> Tested {
     server.client.batch_execute(lock).await.unwrap();
     let started = Instant::now();
     let error = store.add(&own(), &documents()).await.unwrap_err();
-    let told = "cannot reach the vector store: cannot complete the operation within 1.5s";
-    assert_eq!(Report::new(&error).to_string(), told);
+    assert!(matches!(error, VectorStoreError::TimedOut { limit: told } if told == limit));
+    assert!(error.is_retryable());
     assert!(started.elapsed() < 10 * limit, "{:?}", started.elapsed());
     server.client.batch_execute("COMMIT").await.unwrap();
     while store.add(&own(), &documents()).await.is_err() {}
     while store.search(&own(), "pizza", 9).await.map_or(true, |found| found.len() != 4) {}
+    server.stop().await;
+    Ok(())
+}
+
+/// A program that may read and not write.
+pub(crate) async fn a_database_that_is_read_only_is_told() -> Tested {
+    let server = Server::start().await?;
+    let store = PostgresVectorStore::connect(&server.url, TopicEmbeddings::new()).await.unwrap();
+    store.add(&own(), &documents()).await.unwrap();
+    let url = format!("{}%20-cdefault_transaction_read_only%3Don", server.url);
+    let reading = PostgresVectorStore::connect(&url, TopicEmbeddings::new()).await.unwrap();
+    assert_eq!(ids(&reading, "pizza", 9).await.len(), 4);
+    let error = reading.add(&own(), &documents()).await.unwrap_err();
+    assert!(matches!(error, VectorStoreError::ReadOnly { .. }), "{error:?}");
+    assert!(!error.is_retryable());
     server.stop().await;
     Ok(())
 }

@@ -32,7 +32,7 @@ fn damaged_rows_are_errors_that_quote_nothing() {
         let statement = format!("UPDATE {table} SET {damage} WHERE id = '3'");
         Connection::open(&file).unwrap().execute_batch(&statement).unwrap();
         let error = block_on(store.search(&own(), "pizza", 4)).unwrap_err();
-        assert!(matches!(error, VectorStoreError::Backend { .. }), "{damage}: {error:?}");
+        assert!(matches!(error, VectorStoreError::Corrupt { .. }), "{damage}: {error:?}");
         let told = Report::new(&error).to_string();
         assert!(!told.contains("Sekretwort"), "{damage}: {told}");
         // What is written again is whole again.
@@ -68,8 +68,23 @@ fn what_is_added_is_in_the_file_of_this_name() {
         block_on(store.search(&own(), "pizza", 1)).unwrap();
         damage(&file, &copy);
         let added = block_on(store.add(&own(), &[Document::new("5", "rain")]));
-        assert!(matches!(added, Err(VectorStoreError::Backend { .. })), "{name}: {added:?}");
+        assert!(matches!(added, Err(VectorStoreError::Corrupt { .. })), "{name}: {added:?}");
     }
+}
+
+#[test]
+fn a_file_that_others_hold_is_busy() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("vectors.db");
+    let builder = SqliteVectorStore::builder(&file).busy_timeout(Duration::from_millis(5));
+    let store = builder.open(TopicEmbeddings::new()).unwrap();
+    let other = Connection::open(&file).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = block_on(store.add(&own(), &documents())).unwrap_err();
+    assert!(matches!(error, VectorStoreError::Busy) && error.is_retryable(), "{error:?}");
+    drop(other);
+    block_on(store.add(&own(), &documents())).unwrap();
+    assert_eq!(block_on(store.search(&own(), "pizza", 9)).unwrap().len(), 4);
 }
 
 #[test]

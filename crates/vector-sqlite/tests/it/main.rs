@@ -188,7 +188,7 @@ fn a_file_that_is_held_is_an_error_in_time() {
         let other = rusqlite::Connection::open(&file).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let error = store.add(&own(), &documents()).await.unwrap_err();
-        assert_eq!(error.source().unwrap().to_string(), "database is locked");
+        assert_eq!(error.to_string(), "cannot use the vector store: it is busy");
         other.execute_batch("COMMIT").unwrap();
         store.add(&own(), &documents()).await.unwrap();
     });
@@ -204,7 +204,10 @@ fn what_is_no_store_is_not_opened() {
     )
     .unwrap();
     let before = std::fs::read(&file).unwrap();
-    for path in [file.clone(), folder.path().to_owned(), folder.path().join("no/such/folder.db")] {
+    let error = SqliteVectorStore::open(&file, TopicEmbeddings::new()).unwrap_err();
+    let told = "cannot use the vector store: the file is not a SQLite database";
+    assert_eq!(error.to_string(), told);
+    for path in [folder.path().to_owned(), folder.path().join("no/such/folder.db")] {
         let error = SqliteVectorStore::open(path, TopicEmbeddings::new()).unwrap_err();
         assert_eq!(error.to_string(), "cannot reach the vector store");
         assert!(error.source().is_some());
