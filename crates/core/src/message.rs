@@ -46,6 +46,11 @@ struct RareFields {
     extra: Map<String, Json>,
 }
 
+/// The start of the text of a tool call's result that is an error.
+const TOOL_ERROR: &str = "error: ";
+/// The field of LangChain that says whether a tool call failed.
+const STATUS: &str = "status";
+
 static NO_EXTRA: LazyLock<Map<String, Json>> = LazyLock::new(Map::new);
 
 impl Message {
@@ -93,6 +98,23 @@ impl Message {
     #[must_use]
     pub fn tool(content: impl Into<Content>, tool_call_id: impl Into<String>) -> Self {
         Self::new(Role::Tool, content).with_tool_call_id(tool_call_id)
+    }
+
+    /// Creates the result of a tool call that failed: `error: ` and the reason. Its stored form has
+    /// the field `status` with the value `error`, as LangChain writes it since 0.2.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::Message;
+    ///
+    /// let result = Message::tool_error("no such city", "call_1");
+    /// assert_eq!(result.text(), "error: no such city");
+    /// assert!(result.is_tool_error());
+    /// ```
+    #[must_use]
+    pub fn tool_error(reason: impl fmt::Display, tool_call_id: impl Into<String>) -> Self {
+        Self::tool(format!("{TOOL_ERROR}{reason}"), tool_call_id).with_extra(STATUS, "error")
     }
 
     /// Creates the result of a call of the function with this name.
@@ -245,6 +267,16 @@ impl Message {
     #[must_use]
     pub fn tool_call_id(&self) -> Option<&str> {
         self.rare.as_deref()?.tool_call_id.as_deref()
+    }
+
+    /// Returns whether the message is the result of a tool call that failed: by its `status` or,
+    /// without one, by a text that begins with `error: `.
+    #[must_use]
+    pub fn is_tool_error(&self) -> bool {
+        let status = self.extra().get(STATUS).and_then(Json::as_str);
+        let is_error = |status| status == "error";
+        matches!(self.role, Role::Tool)
+            && status.map_or_else(|| self.text().starts_with(TOOL_ERROR), is_error)
     }
 
     /// Returns the name of the function or the participant.

@@ -73,21 +73,23 @@ impl ToolRunner {
         let result = self.call(call).await.map_err(|reason| limited_text(reason, max));
         let result = result.and_then(|content| limited(content, max)).map_err(Withheld::from);
         running.end(result.as_ref());
-        let content = match result {
-            Ok(content) => content,
-            Err(reason) => format!("error: {}", reason.as_str()).into(),
+        let id = call.id.clone().unwrap_or_default();
+        let message = match result {
+            Ok(content) => Message::tool(content, id),
+            Err(reason) => Message::tool_error(reason.as_str(), id),
         };
-        Message::tool(content, call.id.clone().unwrap_or_default()).with_name(call.name.as_str())
+        message.with_name(call.name.as_str())
     }
 
     /// Returns the result of a call that is not run.
     fn too_many(&self, call: &ToolCall) -> Message {
         let reason = format!(
-            "error: the answer has too many calls, and the limit is {}; call the tool again in the \
-             next answer",
+            "the answer has too many calls, and the limit is {}; call the tool again in the next \
+             answer",
             self.max_calls
         );
-        Message::tool(reason, call.id.clone().unwrap_or_default()).with_name(call.name.as_str())
+        let id = call.id.clone().unwrap_or_default();
+        Message::tool_error(reason, id).with_name(call.name.as_str())
     }
 
     /// Runs one call. The error is a text for the model.
@@ -171,8 +173,8 @@ impl Drop for RunningCall<'_> {
 
 /// Returns the result for a call whose arguments are not JSON.
 fn invalid(call: &InvalidToolCall) -> Message {
-    let reason = "error: the arguments are not valid JSON; call the tool again with a JSON object";
-    let message = Message::tool(reason, call.id.clone().unwrap_or_default());
+    let reason = "the arguments are not valid JSON; call the tool again with a JSON object";
+    let message = Message::tool_error(reason, call.id.clone().unwrap_or_default());
     match &call.name {
         Some(name) => message.with_name(name.as_str()),
         None => message,

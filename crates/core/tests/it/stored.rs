@@ -325,3 +325,24 @@ proptest! {
         prop_assert!(is_decoded_as_by_serde(&json), "{:?}", String::from_utf8_lossy(&json));
     }
 }
+
+/// A result of a tool says whether its call failed as LangChain does since 0.2, and one without
+/// that is stored as LangChain 0.1 stores it.
+#[test]
+fn the_result_of_a_tool_call_may_be_an_error() {
+    let status = |text: &str, status: &str| Message::tool(text, "c").with_extra("status", status);
+    for (message, is_error) in [
+        (Message::tool_error("no", "c"), true),
+        (Message::tool("error: no", "c"), true),
+        (Message::tool("errors.log", "c"), false),
+        (status("no", "error"), true),
+        (status("error: no", "success"), false),
+        (Message::human("error: no"), false),
+    ] {
+        assert_eq!(message.is_tool_error(), is_error, "{message}");
+        let stored = Message::from_stored(message.to_stored()).unwrap();
+        assert_eq!((stored.is_tool_error(), &stored), (is_error, &message));
+    }
+    assert_eq!(Message::tool_error("no", "c").to_stored()["data"]["status"], "error");
+    assert_eq!(Message::tool("no", "c").to_stored()["data"].get("status"), None);
+}

@@ -382,6 +382,12 @@ async fn a_result_has_the_form_of_its_call() {
                 "output": [{"stdout": "", "stderr": "error: no", "outcome": exit(1)}]}),
         ),
         (
+            json!({"type": "shell_call", "call_id": "c", "action": {"a": 1}}),
+            "errors.log",
+            json!({"type": "shell_call_output", "call_id": "c",
+                "output": [{"stdout": "errors.log", "stderr": "", "outcome": exit(0)}]}),
+        ),
+        (
             json!({"type": "local_shell_call", "call_id": "c", "action": {"a": 1}}),
             "x",
             json!({"type": "local_shell_call_output", "call_id": "c", "output": "x"}),

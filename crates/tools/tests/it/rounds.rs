@@ -317,6 +317,9 @@ async fn panics_of_reviewers_and_tools_are_results() {
         assert_eq!(reply.text(), "done");
         let results = reply.intermediate.iter().skip(1).map(|result| result.text().into_owned());
         assert_eq!(results.collect::<Vec<_>>(), expected, "{name}");
+        let failed = reply.intermediate.iter().skip(1).map(|result| result.is_tool_error());
+        let is_error = expected.map(|text| text.starts_with("error"));
+        assert_eq!(failed.collect::<Vec<_>>(), is_error, "{name}");
     }
 }
 

@@ -155,7 +155,7 @@ fn function_call(id: Option<&str>, name: &str, arguments: &str) -> Json {
 fn call_output(message: &Message, calls: &OpenCalls) -> Json {
     let id = message.tool_call_id().unwrap_or_default();
     let text = || message.text().into_owned();
-    let is_failed = || message.text().starts_with("error");
+    let is_failed = || message.is_tool_error();
     match calls.kind(id) {
         Some("custom_tool_call") => json!({
             "type": "custom_tool_call_output",
