@@ -143,8 +143,8 @@ pub enum OmissionReason {
     NoForm,
     /// The conversation has no answer, and the format needs one.
     NoAnswer,
-    /// The title or the labels of a session, which the history cannot store. The conversation is
-    /// transferred.
+    /// The title of a session, or labels of it, which the history cannot store, or of the title
+    /// only the start. The conversation is transferred, with the labels that the history takes.
     Names,
     /// Facts that memories know of a session, which the history cannot store, or which are more
     /// than its memories keep. The conversation is transferred.

@@ -80,6 +80,9 @@ impl Export {
     /// memories know of it, because a person may have corrected them. Other notes are not exported:
     /// memories derive them again. Nor are the facts of users and groups, which histories do not
     /// list: [`copy_facts`](crate::copy_facts) takes them to another history.
+    ///
+    /// A session is in memory as a whole, one at a time. Of a history with branches, each turn
+    /// costs a question for its alternatives, one after the other.
     pub const fn lines() -> Self {
         Self { format: Format::Lines }
     }

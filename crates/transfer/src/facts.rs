@@ -23,9 +23,9 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(2
 /// [`copy`](crate::copy) copies the facts of sessions; [`Scope::Session`] has none here.
 ///
 /// # Errors
-/// - [`HistoryError::Busy`] if others change the facts for longer.
-/// - [`HistoryError::Unsupported`] if the other history has no notes.
-/// - The errors of the histories.
+/// [`TransferError::Session`], with the session that has the facts. Its source is
+/// [`HistoryError::Busy`] if others change the facts for longer, [`HistoryError::Unsupported`] if
+/// the other history has no notes, and otherwise the error of a history.
 ///
 /// # Examples
 ///
@@ -52,9 +52,16 @@ pub async fn copy_facts(
     scope: &Scope,
 ) -> Result<(), TransferError> {
     let Some(session) = scope.facts_session() else { return Ok(()) };
-    let facts = SessionFacts::read(from, &session).await?;
-    facts.try_store(to, &session).await?;
-    Ok(())
+    let copied = copy_all(from, to, &session).await;
+    copied.map_err(|error| TransferError::from(error).in_session(&session))
+}
+
+async fn copy_all(
+    from: &dyn ChatHistory,
+    to: &dyn ChatHistory,
+    session: &SessionId,
+) -> Result<(), HistoryError> {
+    SessionFacts::read(from, session).await?.try_store(to, session).await.map(drop)
 }
 
 /// The facts of a session, a user or a group.

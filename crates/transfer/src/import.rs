@@ -14,7 +14,7 @@ use crate::{
     json_values::{FrameError, Framed, JsonValues},
     lines,
     pause::Pace,
-    session_tree::Names,
+    session_tree::{Names, cut},
 };
 
 /// The greatest size of a conversation, in bytes.
@@ -358,12 +358,8 @@ async fn import_messages<F: FnMut(TransferEvent) + Send>(
 /// Returns a title as histories store it: control characters become spaces, and it is cut at its
 /// longest length.
 fn as_title(title: &str) -> String {
-    let mut text = title.replace(|letter: char| letter.is_control(), " ");
-    if text.len() > SessionInfo::MAX_TITLE_BYTES {
-        let end = (0..=SessionInfo::MAX_TITLE_BYTES).rev().find(|&end| text.is_char_boundary(end));
-        text.truncate(end.unwrap_or_default());
-    }
-    text
+    let text = title.replace(|letter: char| letter.is_control(), " ");
+    cut(&text, SessionInfo::MAX_TITLE_BYTES).to_owned()
 }
 
 fn file_error(error: FrameError, conversations: u64) -> TransferError {

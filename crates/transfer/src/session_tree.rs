@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, TurnId,
+    Alternative, ChatHistory, Expect, HistoryError, Point, Range, SessionId, TextFault, Turn,
+    TurnId,
 };
 
-use crate::event::OmissionReason;
+use crate::{event::OmissionReason, pause::Pace};
 
 /// The most times that a session is read, if it is cleared each time meanwhile.
 const MAX_READS: usize = 3;
@@ -33,7 +34,7 @@ impl SessionTree {
     /// deleted meanwhile is read again.
     ///
     /// With branches it costs an operation for each turn, because a turn's alternatives are asked
-    /// for at each point.
+    /// for at each point. Other tasks run meanwhile.
     pub(crate) async fn read(
         history: &dyn ChatHistory,
         session: &SessionId,
@@ -60,8 +61,9 @@ impl SessionTree {
             path.into_iter().map(|turn| (turn.id(), turn)).collect();
         let mut seen = HashSet::new();
         let mut turns = Vec::with_capacity(path.len());
-        let mut open = vec![Step::Following(Point::Start, None)];
+        let (mut open, mut pace) = (vec![Step::Following(Point::Start, None)], Pace::default());
         while let Some(step) = open.pop() {
+            pace.step().await;
             let (id, follows) = match step {
                 Step::Turn(id, follows) => (id, follows),
                 Step::Following(point, newest) => {
@@ -116,7 +118,9 @@ impl SessionTree {
         let before = tip_of(to, session).await?;
         let start = start(to, session, before, first.turn.id()).await?;
         let (mut left_out, mut omitted) = (HashSet::new(), Vec::new());
+        let mut pace = Pace::default();
         for (turns, placed) in (0..).zip(&self.turns) {
+            pace.step().await;
             let is_refused = placed.follows.turn().is_some_and(|turn| left_out.contains(&turn));
             let stored = match is_refused {
                 true => Stored::Refused,
@@ -146,7 +150,9 @@ impl SessionTree {
         session: &SessionId,
     ) -> Result<Vec<OmissionReason>, HistoryError> {
         let (mut omitted, mut turns, mut stored) = (Vec::new(), 0, Stored::Yes);
+        let mut pace = Pace::default();
         for PlacedTurn { turn, is_current, .. } in &self.turns {
+            pace.step().await;
             if !is_current {
                 let messages = turn.messages().len() as u64;
                 omitted.push(OmissionReason::Branch { messages });
@@ -320,40 +326,64 @@ impl Names {
         self.title.is_none() && self.labels.is_empty()
     }
 
-    /// Sets the names that the session does not have yet. Returns whether the history has a place
-    /// for all of them.
+    /// Sets the names that the session does not have yet, and cuts a title that is too long. Returns
+    /// whether the history has taken all of them whole.
     pub(crate) async fn store(
         &self,
         to: &dyn ChatHistory,
         session: &SessionId,
     ) -> Result<bool, HistoryError> {
-        match self.try_store(to, session).await {
-            Ok(()) => Ok(true),
-            Err(
-                HistoryError::Unsupported { .. }
-                | HistoryError::InvalidText { .. }
-                | HistoryError::TooManyLabels { .. },
-            ) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn try_store(
-        &self,
-        to: &dyn ChatHistory,
-        session: &SessionId,
-    ) -> Result<(), HistoryError> {
         if self.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
-        let found = to.session_info(session).await?;
+        let found = match to.session_info(session).await {
+            Err(HistoryError::Unsupported { .. }) => return Ok(false),
+            found => found?,
+        };
         let (title, labels) = found.map(|info| (info.title, info.labels)).unwrap_or_default();
+        let mut all = true;
         if let Some(new) = self.title.as_deref().filter(|_| title.is_none()) {
-            to.set_title(session, Some(new)).await?;
+            all &= store_title(to, session, new).await?;
         }
         for (name, value) in self.labels.iter().filter(|(name, _)| !labels.contains_key(*name)) {
-            to.set_label(session, name, Some(value)).await?;
+            all &= is_taken(to.set_label(session, name, Some(value)).await)?;
         }
-        Ok(())
+        Ok(all)
     }
+}
+
+/// Sets a title, or its start if it is too long, and returns whether the history has taken it
+/// whole.
+async fn store_title(
+    to: &dyn ChatHistory,
+    session: &SessionId,
+    title: &str,
+) -> Result<bool, HistoryError> {
+    let set = to.set_title(session, Some(title)).await;
+    if let Err(HistoryError::InvalidText { fault: TextFault::Length { max, .. }, .. }) = &set {
+        let start = cut(title, *max);
+        if !start.is_empty() {
+            is_taken(to.set_title(session, Some(start)).await)?;
+        }
+    }
+    is_taken(set)
+}
+
+/// Returns whether a name was set, and not refused.
+fn is_taken(set: Result<(), HistoryError>) -> Result<bool, HistoryError> {
+    match set {
+        Ok(()) => Ok(true),
+        Err(
+            HistoryError::Unsupported { .. }
+            | HistoryError::InvalidText { .. }
+            | HistoryError::TooManyLabels { .. },
+        ) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the start of a text, of at most a number of bytes.
+pub(crate) fn cut(text: &str, max: usize) -> &str {
+    let end = (0..=max.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
 }

@@ -12,9 +12,9 @@ use conversant_core::{
 use conversant_history_encrypted::{Encrypted, Keyring};
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::{FailingHistory, FailureMode, HistoryCall, block_on, poll_then_drop};
+use conversant_transfer::copy;
 
-use crate::support::{encrypted, key, keys, session};
-
+use crate::support::{append, encrypted, exchange, key, keys, session};
 /// A keyring whose primary key is the last of those of these numbers.
 fn ring(numbers: &[u8]) -> Keyring {
     let (primary, older) = numbers.split_last().unwrap();
@@ -260,4 +260,24 @@ pub(crate) fn a_change_that_stops_halfway_leaves_the_value_of_before_or_the_new_
         }
     }
     assert!(stopped > 0);
+}
+
+/// Encryption takes shorter titles and labels than other stores. One that is too long takes no
+/// other with it.
+pub(crate) fn a_copy_keeps_the_names_that_fit() {
+    let from = InMemoryHistory::new();
+    append(&from, "a", &exchange(0));
+    let long = "x".repeat(300);
+    let names = [("a long one", long.as_str()), ("user", "ada"), ("zone", "east")];
+    block_on(from.set_title(&session("a"), Some(&"é".repeat(350)))).unwrap();
+    for (name, value) in names {
+        block_on(from.set_label(&session("a"), name, Some(value))).unwrap();
+    }
+    let to = Encrypted::new(InMemoryHistory::new(), ring(&[1]));
+    let done = block_on(copy(&from, &to, |_| {})).unwrap();
+    assert_eq!((done.turns, done.omissions), (1, 1));
+    let info = block_on(to.session_info(&session("a"))).unwrap().unwrap();
+    assert_eq!(info.title, Some("é".repeat(300)));
+    let kept = names[1..].iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    assert_eq!(labels(&to), kept.collect());
 }

@@ -26,6 +26,7 @@ conversant_harness::tests! {
         a_key_that_was_added_twice_keeps_labels,
         a_session_that_changes_before_its_deletion_stays,
         a_change_that_stops_halfway_leaves_the_value_of_before_or_the_new_one,
+        a_copy_keeps_the_names_that_fit,
     }
     #[cfg(target_os = "linux")]
     read_only {

@@ -9,7 +9,9 @@ use conversant_history_jsonl::JsonlHistory;
 use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
 use conversant_memory::{Facts, InMemoryHistory};
 use conversant_testkit::{FailingHistory, FailureMode, HistoryCall, block_on};
-use conversant_transfer::{Export, Import, TransferEvent, TransferProgress, copy, copy_facts};
+use conversant_transfer::{
+    Export, Import, TransferError, TransferEvent, TransferProgress, copy, copy_facts,
+};
 use serde_json::{Map, Value as Json, json};
 
 use crate::support::{append, copied, exchange, export, filled, import, load, session, turns};
@@ -255,6 +257,40 @@ fn copied_facts_keep_their_limits() {
             assert!(many_facts("ours").keys().all(|name| facts.contains_key(name)));
         }
     }
+}
+
+/// An error of a copy says of whose facts.
+#[test]
+fn a_copy_of_facts_that_fails_names_its_session() {
+    let ada = Scope::from(UserId::new("ada").unwrap());
+    let session = ada.facts_session().unwrap();
+    let (inner, to) = (InMemoryHistory::new(), InMemoryHistory::new());
+    let note = Note::new(json!(many_facts("known")), Version::new(0, 0));
+    block_on(inner.put_note(&session, Note::FACTS, &note)).unwrap();
+    let refuse = || FailureMode::fail(|| HistoryError::Unsupported { what: "notes" });
+    let from = FailingHistory::new(inner.clone()).always(HistoryCall::Note, refuse());
+    // A history without notes has no facts to copy.
+    block_on(copy_facts(&from, &to, &ada)).unwrap();
+    let to = FailingHistory::new(to).always(HistoryCall::Note, refuse());
+    let error = block_on(copy_facts(&inner, &to, &ada)).unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot transfer session `{session}`"));
+    assert!(matches!(
+        error,
+        TransferError::Session { source: HistoryError::Unsupported { .. }, .. }
+    ));
+}
+
+/// Other tasks of the thread run during a copy between histories that never wait.
+#[tokio::test(flavor = "current_thread")]
+async fn a_copy_lets_other_tasks_run() {
+    let (from, to) = (InMemoryHistory::new(), InMemoryHistory::new());
+    for number in 0..200 {
+        from.append(&session("s"), &exchange(number), Expect::Any).await.unwrap();
+    }
+    let other = tokio::spawn(async { 7 });
+    let mut has_run = false;
+    let done = copy(&from, &to, |_| has_run = other.is_finished()).await.unwrap();
+    assert_eq!((done.turns, has_run), (200, true));
 }
 
 /// A memory changes the facts of a session just then.
