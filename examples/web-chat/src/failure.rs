@@ -15,12 +15,15 @@ use serde_json::json;
 pub struct Failure {
     status: StatusCode,
     line: String,
+    /// Whether the same request may succeed later.
+    is_retryable: bool,
 }
 
 impl Failure {
-    /// Creates a failure.
+    /// Creates a failure. One of a service that is not available may pass.
     pub fn new(status: StatusCode, line: impl Into<String>) -> Self {
-        Self { status, line: line.into() }
+        let is_retryable = status == StatusCode::SERVICE_UNAVAILABLE;
+        Self { status, line: line.into(), is_retryable }
     }
 
     /// Creates the failure of a value that is not valid.
@@ -42,27 +45,21 @@ impl fmt::Display for Failure {
 
 impl From<HistoryError> for Failure {
     fn from(error: HistoryError) -> Self {
-        let status = match &error {
-            HistoryError::UnknownTurn { .. } => StatusCode::NOT_FOUND,
-            HistoryError::InvalidText { .. } => StatusCode::BAD_REQUEST,
-            HistoryError::Stale { .. } => StatusCode::CONFLICT,
-            HistoryError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            HistoryError::Busy | HistoryError::TimedOut { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            HistoryError::Unsupported { .. } => StatusCode::NOT_IMPLEMENTED,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
+        let status = StatusCode::from_u16(error.http_status());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let is_retryable = error.is_retryable();
         let line = line(error);
         if status.is_server_error() {
             eprintln!("web-chat: {line}");
         }
-        Self { status, line }
+        Self { status, line, is_retryable }
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(json!({"error": self.line}))).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if self.is_retryable {
             response.headers_mut().insert(RETRY_AFTER, 1.into());
         }
         response

@@ -60,6 +60,8 @@ struct Log {
     events: Vec<(&'static str, Arc<str>)>,
     running: Option<Running>,
     unsaved: Option<Unsaved>,
+    /// Whether the conversation is being changed, so that no answer begins.
+    is_held: bool,
 }
 
 impl Log {
@@ -84,6 +86,17 @@ pub enum Refusal {
     Busy,
     /// An answer waits to be saved.
     Unsaved,
+    /// The conversation is being changed.
+    Held,
+}
+
+/// Keeps answers of a conversation from beginning, until it is dropped.
+pub struct Hold(Arc<Feed>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.log().is_held = false;
+    }
 }
 
 impl Default for Feed {
@@ -103,6 +116,7 @@ impl Feed {
         match &log.running {
             Some(other) if other.turn == running.turn => return Err(Refusal::Same),
             Some(_) => return Err(Refusal::Busy),
+            None if log.is_held => return Err(Refusal::Held),
             None if log.unsaved.is_some() => return Err(Refusal::Unsaved),
             None => {}
         }
@@ -122,12 +136,32 @@ impl Feed {
         self.push(&mut log, name, data);
     }
 
-    /// Ends the answer with an event, and keeps a turn that could not be saved.
-    pub fn end(&self, name: &'static str, data: &Json, unsaved: Option<Unsaved>) {
+    /// Ends the answer with an event, and keeps a turn that could not be saved. Another answer that
+    /// is being written goes on.
+    pub fn end(&self, turn: TurnId, name: &'static str, data: &Json, unsaved: Option<Unsaved>) {
         let mut log = self.log();
-        log.running = None;
-        log.unsaved = unsaved;
-        self.push(&mut log, name, data);
+        if log.running.take_if(|running| running.turn == turn).is_some() {
+            log.unsaved = unsaved;
+            self.push(&mut log, name, data);
+        }
+    }
+
+    /// Keeps answers from beginning while the conversation is changed. `None` if one is being
+    /// written, or if another request changes the conversation.
+    pub fn hold(self: &Arc<Self>) -> Option<Hold> {
+        let mut log = self.log();
+        if log.running.is_some() || log.is_held {
+            return None;
+        }
+        log.is_held = true;
+        Some(Hold(Arc::clone(self)))
+    }
+
+    /// Reports that the conversation is deleted, with the turn that could not be saved.
+    pub fn deleted(&self) {
+        let mut log = self.log();
+        log.unsaved = None;
+        self.push(&mut log, "changed", &json!({"deleted": true}));
     }
 
     /// Ends the wait for a turn that is saved now. If another request has saved it before, a new

@@ -85,6 +85,10 @@ pub async fn begin(
             let line = "cannot ask: the last answer is not saved; save it first";
             return Err(Failure::new(StatusCode::CONFLICT, line));
         }
+        Err(Refusal::Held) => {
+            let line = "cannot ask: the conversation is being changed or deleted; try again";
+            return Err(Failure::new(StatusCode::CONFLICT, line));
+        }
     }
     let turn = question.turn;
     let reply = Reply { service: service.clone(), session, feed, turn, stopped, _permit: permit };
@@ -173,18 +177,18 @@ impl Reply {
         let history = self.service.history();
         // If it cannot be read, or is not the last one any more, the page loads all again.
         let view = turn_view::last(history, &self.session, self.turn).await.ok().flatten();
-        self.feed.end("done", &json!({"turn": view, "error": error}), None);
+        self.feed.end(self.turn, "done", &json!({"turn": view, "error": error}), None);
         self.service.list_changed();
     }
 
     fn nothing(&self, error: Option<ChainError>) {
         let turn = self.turn;
         match error {
-            None => self.feed.end("stopped", &json!({"id": turn}), None),
+            None => self.feed.end(turn, "stopped", &json!({"id": turn}), None),
             Some(error) => {
                 let line = line(error);
                 eprintln!("web-chat: {line}");
-                self.feed.end("failed", &json!({"id": turn, "error": line}), None);
+                self.feed.end(turn, "failed", &json!({"id": turn, "error": line}), None);
             }
         }
     }
@@ -196,9 +200,9 @@ impl Reply {
         let data = json!({"id": turn.id(), "turn": TurnView::from(&turn), "error": error});
         if is_lasting {
             // To save it again would fail again, and nothing else could be asked.
-            return self.feed.end("failed", &data, None);
+            return self.feed.end(self.turn, "failed", &data, None);
         }
-        self.feed.end("unsaved", &data, Some(Unsaved { turn, after }));
+        self.feed.end(self.turn, "unsaved", &data, Some(Unsaved { turn, after }));
     }
 
     async fn pieces(&mut self, chain: LlmChain, question: Question) -> End {
@@ -244,10 +248,8 @@ impl Reply {
 impl Drop for Reply {
     /// Ends an answer whose task did not come to its end, because it panicked.
     fn drop(&mut self) {
-        if self.feed.running().is_some_and(|running| running.turn == self.turn) {
-            let error = "cannot write the answer: the service failed; try again";
-            self.feed.end("failed", &json!({"id": self.turn, "error": error}), None);
-        }
+        let error = "cannot write the answer: the service failed; try again";
+        self.feed.end(self.turn, "failed", &json!({"id": self.turn, "error": error}), None);
     }
 }
 

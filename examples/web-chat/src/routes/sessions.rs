@@ -9,7 +9,6 @@ use axum::{
 };
 use conversant_core::{SessionCursor, SessionId};
 use serde::Deserialize;
-use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
@@ -73,9 +72,14 @@ pub async fn delete(
             return Err(Failure::new(StatusCode::CONFLICT, line));
         }
     }
+    let Some(_hold) = feed.hold() else {
+        let line = "cannot delete the conversation: an answer begins, or another request changes \
+                    it; try again";
+        return Err(Failure::new(StatusCode::CONFLICT, line));
+    };
     service.history().delete(&session).await?;
     service.conversations().evict(&session);
-    feed.end("changed", &json!({"deleted": true}), None);
+    feed.deleted();
     service.list_changed();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -104,10 +104,11 @@ pub async fn set_tip(
 ) -> Result<StatusCode, Failure> {
     let after = point(&after)?;
     let feed = service.feed(&session);
-    if feed.running().is_some() || feed.unsaved().is_some() {
+    let hold = feed.hold().filter(|_| feed.unsaved().is_none());
+    let Some(_hold) = hold else {
         let line = "cannot change the conversation: an answer is being written; wait, or stop it";
         return Err(Failure::new(StatusCode::CONFLICT, line));
-    }
+    };
     service.history().set_tip(&session, after, Expect::Any).await?;
     // The chain's memory has seen the other branch.
     service.conversations().evict(&session);

@@ -70,6 +70,8 @@ conversant_harness::tests! {
         a_thousand_half_open_connections_do_not_hold_the_service,
         a_connection_ends_with_its_lifetime,
         a_turn_that_is_saved_twice_ends_once,
+        a_deletion_ends_no_answer,
+        errors_of_the_store_say_what_to_do,
     }
     text {
         hostile_text_is_text,

@@ -15,7 +15,7 @@ use tokio::{
     task::JoinSet,
 };
 use web_chat::{
-    feed::{Feed, Running as RunningAnswer, Unsaved},
+    feed::{Feed, Refusal, Running as RunningAnswer, Unsaved},
     listener::ConnectionLimits,
     service::Limits,
 };
@@ -157,7 +157,7 @@ pub(crate) async fn an_answer_that_cannot_be_saved_is_saved_later() {
     assert_eq!(unsaved.data["turn"]["messages"][0]["text"], "Paid for.");
     assert_eq!(ask(chat.address, "s", TWO, "Next").await, 409);
     let save = "POST /api/sessions/s/save";
-    assert_eq!(request(chat.address, save, None).await.status, 500);
+    assert_eq!(request(chat.address, save, None).await.status, 507);
     let mut late = Events::open(chat.address, "s", None).await;
     assert_eq!(late.next().await.unwrap().data["unsaved"]["id"], ONE);
     store.clear_failures();
@@ -438,17 +438,58 @@ pub(crate) async fn a_connection_ends_with_its_lifetime() {
     let _ = socket.read_to_end(&mut Vec::new()).await;
 }
 
+fn running(turn: TurnId) -> RunningAnswer {
+    let (question, stop) = ("?".to_owned(), watch::Sender::new(false));
+    RunningAnswer { turn, question, after: None, stop }
+}
+
+/// An answer and a deletion of the same conversation, from two tabs: neither begins inside of the
+/// other, and neither ends what the other has begun.
+pub(crate) fn a_deletion_ends_no_answer() {
+    let (feed, turn, next) = (Arc::new(Feed::default()), TurnId::random(), TurnId::random());
+    let is_running = || feed.running().is_some();
+    feed.begin(running(turn)).unwrap();
+    assert!(feed.hold().is_none());
+    feed.deleted();
+    feed.end(next, "done", &json!({}), None);
+    assert!(is_running());
+    feed.end(turn, "done", &json!({}), None);
+    assert!(!is_running());
+    let hold = feed.hold().unwrap();
+    assert!(feed.hold().is_none());
+    assert_eq!(feed.begin(running(next)), Err(Refusal::Held));
+    // A request whose client leaves drops it.
+    drop(hold);
+    feed.begin(running(next)).unwrap();
+}
+
+/// Failures of the store have the statuses that core gives them, and say what passes.
+pub(crate) async fn errors_of_the_store_say_what_to_do() {
+    let unreachable = || HistoryError::Backend { source: "refused".into() };
+    let cases: [(fn() -> HistoryError, u16, bool); 4] = [
+        (|| HistoryError::Busy, 409, true),
+        (unreachable, 503, true),
+        (|| HistoryError::Unsupported { what: "lists" }, 500, false),
+        (|| HistoryError::Corrupt { what: "a line".to_owned(), source: None }, 500, false),
+    ];
+    for (error, status, is_retried) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteHistory::open(folder.path().join("chat.db")).unwrap();
+        let store = FailingHistory::new(store).always(HistoryCall::Turns, FailureMode::fail(error));
+        let model = ScriptedChat::new([""; 0]);
+        let chat = Running::over(folder, Arc::new(store), model, Settings::default()).await;
+        let response = request(chat.address, "GET /api/sessions/s/turns", None).await;
+        let found = (response.status, response.head.contains("retry-after: 1"));
+        assert_eq!(found, (status, is_retried), "{}", response.body);
+    }
+}
+
 /// Two tabs save a turn: the later one does not end the answer that was begun in between.
 pub(crate) fn a_turn_that_is_saved_twice_ends_once() {
-    let running = |turn: TurnId| RunningAnswer {
-        turn,
-        question: "?".to_owned(),
-        after: None,
-        stop: watch::Sender::new(false),
-    };
     let (feed, turn, next) = (Feed::default(), Turn::exchange("?", "!"), TurnId::random());
     feed.begin(running(turn.id())).unwrap();
-    feed.end("unsaved", &json!({}), Some(Unsaved { turn: turn.clone(), after: None }));
+    let unsaved = Unsaved { turn: turn.clone(), after: None };
+    feed.end(turn.id(), "unsaved", &json!({}), Some(unsaved));
     feed.saved(next, &json!({}));
     assert!(feed.unsaved().is_some());
     feed.saved(turn.id(), &json!({}));
