@@ -3,8 +3,6 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use async_trait::async_trait;
-#[cfg(feature = "composition")]
-use conversant_core::ToolChoice;
 use conversant_core::{CallOptions, Event, Messages, Reply, ReplyStream, Slot, TurnId, Variables};
 
 use crate::{
@@ -293,10 +291,8 @@ impl RunContext {
             return self;
         }
         self.resumed.exchange.append(exchange);
-        // A tool has run.
-        if self.options.tool_choice.as_ref().is_some_and(ToolChoice::is_forced) {
-            self.options.tool_choice = Some(ToolChoice::Auto);
-        }
+        // A model's own settings are lifted where it is called.
+        self.options.lift_forced_choice(false);
         self
     }
 
@@ -308,7 +304,8 @@ impl RunContext {
 
     /// Returns the messages of this turn that the model must see after the prompt: tool calls and
     /// their results, where a turn is resumed, or where a fallback goes on after the tools of
-    /// another chain. Empty otherwise.
+    /// another chain. Empty otherwise. A model whose own settings force a call would call again; an
+    /// LLM chain lifts them ([`CallOptions::lift_forced_choice`]).
     #[must_use]
     pub const fn exchange(&self) -> &Messages {
         &self.resumed.exchange

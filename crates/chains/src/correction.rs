@@ -92,7 +92,12 @@ impl Correction {
         refused: &Refused<'_>,
     ) -> (&'c LanguageModel, PromptValue, CallOptions) {
         let mut options = options.clone();
-        let Some(model) = &self.model else { return (own, retry(own, prompt, refused), options) };
+        let Some(model) = &self.model else {
+            if !refused.reply.intermediate.is_empty() {
+                options.lift_forced_choice(own.describe().forces_tools);
+            }
+            return (own, retry(own, prompt, refused), options);
+        };
         // The tools and stop sequences are those of the chain's question.
         options.tools.clear();
         options.tool_choice = None;

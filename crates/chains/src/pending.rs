@@ -1,10 +1,9 @@
 //! Turns that wait for the results of tool calls.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use conversant_core::{
-    CallOptions, CallRecord, InvalidToolCall, Message, Messages, Role, ToolCall, ToolChoice,
-    TurnId, Variables,
+    CallOptions, CallRecord, InvalidToolCall, Message, Messages, Role, ToolCall, TurnId, Variables,
 };
 
 use crate::{
@@ -20,7 +19,8 @@ use crate::{
 /// does all of this.
 ///
 /// The tools, the stop sequences, the format and the cache key of its call hold for the calls that
-/// continue it, unless their options have others. A choice that forces a call is lifted.
+/// continue it, unless their options have others. A choice that forces a call is lifted, also one
+/// of the model's own settings.
 ///
 /// `Debug` withholds message text.
 ///
@@ -188,16 +188,13 @@ impl PendingTurn {
     }
 }
 
-/// Returns what a call asked of the model, without what belongs to that call alone. A model that
-/// must call a tool would never answer.
+/// Returns what a call asked of the model, without what belongs to that call alone.
 fn kept(options: &CallOptions) -> CallOptions {
     let mut kept = CallOptions::new();
     kept.tools.clone_from(&options.tools);
     kept.stop.clone_from(&options.stop);
-    kept.tool_choice = options.tool_choice.clone().map(|choice| match choice {
-        ToolChoice::Required | ToolChoice::Tool(_) => ToolChoice::Auto,
-        choice => choice,
-    });
+    kept.tool_choice.clone_from(&options.tool_choice);
+    kept.lift_forced_choice(false);
     kept.parallel_tool_calls = options.parallel_tool_calls;
     kept.response_format.clone_from(&options.response_format);
     kept.prompt_cache_key.clone_from(&options.prompt_cache_key);
@@ -206,20 +203,9 @@ fn kept(options: &CallOptions) -> CallOptions {
 
 /// Gives the calls of the last message ids where they have none.
 fn with_ids(exchange: Messages) -> Messages {
-    let Some(last) = exchange.last() else { return exchange };
-    let lacks = |id: &Option<String>| id.as_deref().is_none_or(str::is_empty);
-    let mut calls = last.tool_calls().to_vec();
-    let mut invalid = last.invalid_tool_calls().to_vec();
-    let ids = calls.iter_mut().map(|call| &mut call.id);
-    let mut changed = false;
-    for id in ids.chain(invalid.iter_mut().map(|call| &mut call.id)).filter(|id| lacks(id)) {
-        *id = Some(format!("call_{}", TurnId::random()));
-        changed = true;
-    }
-    if !changed {
+    let Some(Cow::Owned(last)) = exchange.last().map(Message::with_call_ids) else {
         return exchange;
-    }
-    let last = last.clone().with_tool_calls(calls).with_invalid_tool_calls(invalid);
+    };
     let mut messages = exchange.slice(..exchange.len() - 1);
     messages.push(last);
     messages

@@ -139,6 +139,10 @@ impl PromptModelSteps {
         if let Some(format) = self.format.as_ref().filter(|_| self.parts.model.enforces_schemas()) {
             options.response_format.get_or_insert_with(|| format.clone());
         }
+        // A choice of the options was made for this call.
+        if !context.exchange().is_empty() && options.tool_choice.is_none() {
+            options.lift_forced_choice(self.parts.model.describe().forces_tools);
+        }
         options
     }
 

@@ -1,5 +1,7 @@
 //! Messages of a conversation.
 
+mod call_ids;
+
 use std::{borrow::Cow, fmt, sync::LazyLock};
 
 use serde_json::{Map, Value as Json};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use conversant_core::{
-    ChatRequest, CompletionRequest, Delta, Messages, ModelError, Reply, ReplyStream, ToolChoice,
+    ChatRequest, CompletionRequest, Delta, Messages, ModelError, Reply, ReplyStream,
     ToolResultDelta,
 };
 use futures_core::Stream;
@@ -23,11 +23,7 @@ impl GoOn for ChatRequest {
     fn after(&self, exchange: &Messages, is_forced: bool) -> Option<Self> {
         let mut request = self.clone();
         request.messages.append(exchange);
-        // A tool has run.
-        let choice = &mut request.options.tool_choice;
-        if choice.as_ref().map_or(is_forced, ToolChoice::is_forced) {
-            *choice = Some(ToolChoice::Auto);
-        }
+        request.options.lift_forced_choice(is_forced);
         Some(request)
     }
 }

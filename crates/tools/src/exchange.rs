@@ -1,10 +1,8 @@
 //! The messages of one call of a loop, and what the rounds have used.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use conversant_core::{
-    ChatRequest, Message, Messages, ModelError, Reply, ToolChoice, TurnId, Usage,
-};
+use conversant_core::{ChatRequest, Message, Messages, ModelError, Reply, Usage};
 
 use crate::tool_set::ToolSet;
 
@@ -44,18 +42,8 @@ impl Exchange {
             (sum, usage) => sum.or(usage),
         };
         self.is_from_cache &= reply.from_cache;
-        let mut calls = reply.message.tool_calls().to_vec();
-        let mut invalid = reply.message.invalid_tool_calls().to_vec();
-        let ids = calls.iter_mut().map(|call| &mut call.id);
-        let ids = ids.chain(invalid.iter_mut().map(|call| &mut call.id));
-        let mut is_changed = false;
-        for id in ids.filter(|id| id.as_deref().is_none_or(str::is_empty)) {
-            *id = Some(format!("call_{}", TurnId::random()));
-            is_changed = true;
-        }
-        if is_changed {
-            let message = reply.message.clone();
-            reply.message = message.with_tool_calls(calls).with_invalid_tool_calls(invalid);
+        if let Cow::Owned(message) = reply.message.with_call_ids() {
+            reply.message = message;
         }
     }
 
@@ -67,11 +55,7 @@ impl Exchange {
             self.messages.push(message);
         }
         self.rounds += 1;
-        // A model that must call a tool would never answer.
-        let choice = &mut self.request.options.tool_choice;
-        if choice.as_ref().map_or(is_forced, ToolChoice::is_forced) {
-            *choice = Some(ToolChoice::Auto);
-        }
+        self.request.options.lift_forced_choice(is_forced);
     }
 
     /// Returns the error of a round, with the exchange of the rounds before it. If the model is a

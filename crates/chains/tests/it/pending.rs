@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use conversant_chains::{ChainError, Correction, JsonParser, LlmChain, PendingTurn};
 use conversant_core::{
-    CallOptions, ChatHistory, ChatRequest, Delta, InvalidToolCall, LanguageModel, Message,
-    Messages, Range, Reply, ResponseFormat, SessionId, ToolCall, ToolChoice, ToolDefinition, vars,
+    CallOptions, ChatHistory, ChatModel, ChatRequest, Delta, InvalidToolCall, LanguageModel,
+    Message, Messages, ModelDescription, ModelError, Range, Reply, ResponseFormat, SessionId,
+    ToolCall, ToolChoice, ToolDefinition, async_trait, vars,
 };
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
@@ -131,6 +132,45 @@ async fn a_resumed_turn_keeps_the_tools_of_its_call() {
             of("news", None, "STOP"),
         ]
     );
+}
+
+/// A model whose own settings force a call.
+struct Forced(ScriptedChat);
+
+#[async_trait]
+impl ChatModel for Forced {
+    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        self.0.generate(request).await
+    }
+
+    fn describe(&self) -> ModelDescription {
+        ModelDescription::new().with_forces_tools(true)
+    }
+}
+
+/// A model that is forced in each answer would never end the turn. A choice for the call that
+/// continues it holds.
+#[tokio::test]
+async fn a_call_that_the_model_forces_is_not_forced_after_its_results() {
+    let table = [
+        (None, Some(ToolChoice::Auto)),
+        (Some(ToolChoice::None), Some(ToolChoice::None)),
+        (Some(ToolChoice::Required), Some(ToolChoice::Required)),
+    ];
+    for (choice, expected) in table {
+        let model = ScriptedChat::new([calling(&["a"]), "Sunny.".into()]);
+        let prompt = ChatPromptTemplate::from_messages([("human", "{question}")]);
+        let chain = LlmChain::builder().prompt(prompt.unwrap()).model(Forced(model.clone()));
+        let chain = chain.build().unwrap();
+        let outcome = chain.invoke(vars! { "question" => "Weather?" }).await.unwrap();
+        let mut options = CallOptions::new();
+        options.tool_choice = choice;
+        let results = [Message::tool("22 C", "a")];
+        chain.resume_with(outcome.pending.unwrap(), results, options).await.unwrap();
+        let sent: Vec<_> =
+            model.requests().into_iter().map(|request| request.options.tool_choice).collect();
+        assert_eq!(sent, [None, expected]);
+    }
 }
 
 #[tokio::test]

@@ -202,6 +202,28 @@ impl CallOptions {
         self
     }
 
+    /// Lets the model decide whether it calls more tools, after tools have run: a choice that
+    /// forces a call becomes [`ToolChoice::Auto`]. Without a choice, so does one of the model's own
+    /// settings, if `model_is_forced`
+    /// ([`ModelDescription::forces_tools`](crate::ModelDescription::forces_tools)). A model that
+    /// must call a tool in each answer would never answer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{CallOptions, ToolChoice};
+    ///
+    /// let mut options = CallOptions::new().with_tool_choice(ToolChoice::Required);
+    /// options.lift_forced_choice(false);
+    /// assert_eq!(options.tool_choice, Some(ToolChoice::Auto));
+    /// ```
+    pub fn lift_forced_choice(&mut self, model_is_forced: bool) {
+        let choice = &mut self.tool_choice;
+        if choice.as_ref().map_or(model_is_forced, ToolChoice::is_forced) {
+            *choice = Some(ToolChoice::Auto);
+        }
+    }
+
     /// Sets whether the model may call several tools at once. By default the provider decides.
     #[must_use]
     pub const fn with_parallel_tool_calls(mut self, parallel: bool) -> Self {

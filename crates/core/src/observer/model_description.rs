@@ -32,8 +32,8 @@ pub struct ModelDescription {
     /// to other models, such as a tool loop or a fallback.
     pub emits_events: bool,
     /// Whether the model must call a tool in each answer, unless a call's options say otherwise, by
-    /// a [`ToolChoice`](crate::ToolChoice) of its own settings. A tool loop lifts it after its
-    /// first round.
+    /// a [`ToolChoice`](crate::ToolChoice) of its own settings. A caller that goes on after tools
+    /// lifts it ([`CallOptions::lift_forced_choice`](crate::CallOptions::lift_forced_choice)).
     pub forces_tools: bool,
 }
 

@@ -15,6 +15,7 @@ use conversant_testkit::{FailingHistory, FailureMode, HistoryCall, block_on, pol
 use conversant_transfer::copy;
 
 use crate::support::{append, encrypted, exchange, key, keys, session};
+
 /// A keyring whose primary key is the last of those of these numbers.
 fn ring(numbers: &[u8]) -> Keyring {
     let (primary, older) = numbers.split_last().unwrap();

@@ -5,10 +5,12 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use conversant_chains::{ChainError, FallbackChain, LlmChain, LlmChainBuilder, SequentialChain};
+use conversant_chains::{
+    ChainError, Correction, FallbackChain, JsonParser, LlmChain, LlmChainBuilder, SequentialChain,
+};
 use conversant_core::{
-    CallOptions, ChatHistory, ChatModel, ChatRequest, LanguageModel, Message, ModelDescription,
-    ModelError, Range, Reply, SessionId, ToolChoice, async_trait, vars,
+    CallOptions, ChatHistory, ChatModel, ChatRequest, LanguageModel, Message, ModelError, Range,
+    Reply, SessionId, ToolChoice, async_trait, vars,
 };
 use conversant_layers::Fallback;
 use conversant_memory::{BufferMemory, InMemoryHistory};
@@ -17,7 +19,7 @@ use conversant_testkit::{ScriptedChat, ScriptedReply};
 use conversant_tools::{FnTool, ToolLoop};
 use serde_json::json;
 
-use crate::support::{calling, saying, schema};
+use crate::support::{Forced, calling, saying, schema};
 
 fn busy() -> ModelError {
     ModelError::custom("busy", true, None)
@@ -181,17 +183,38 @@ async fn a_chain_that_cannot_go_on_is_not_called() {
     }
 }
 
-/// A model whose own settings force a call.
-struct Forced(ScriptedChat);
-
-#[async_trait]
-impl ChatModel for Forced {
-    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
-        self.0.generate(request).await
+/// The model of the next chain is not forced, neither by its settings nor by the options.
+#[tokio::test]
+async fn a_chain_that_goes_on_after_tools_is_not_forced() {
+    for choice in [None, Some(ToolChoice::Required)] {
+        let (mails, second) = (Mails::default(), ScriptedChat::new([saying("done")]));
+        let prompt = ChatPromptTemplate::from_messages([("human", "{question}")]).unwrap();
+        let next = LlmChain::builder().prompt(prompt).model(Forced(second.clone()));
+        let chain = FallbackChain::builder(mails.chain(failing()))
+            .fallback(next.build().unwrap())
+            .build()
+            .unwrap();
+        let mut options = CallOptions::new();
+        options.tool_choice = choice;
+        chain.invoke_with(vars! { "question" => "q" }, options).await.unwrap();
+        assert_eq!(second.requests()[0].options.tool_choice, Some(ToolChoice::Auto));
     }
+}
 
-    fn describe(&self) -> ModelDescription {
-        ModelDescription::new().with_forces_tools(true)
+/// The tools of an answer that is refused have run.
+#[tokio::test]
+async fn a_correction_does_not_force_the_tools_again() {
+    for choice in [None, Some(ToolChoice::Required)] {
+        let model = ScriptedChat::new([mail("a"), saying("It is sent."), saying("{}")]);
+        let (mails, forced) = (Mails::default(), Forced(model.clone()));
+        let chain = mails.builder(forced).parser(JsonParser).correction(Correction::retry(1));
+        let mut options = CallOptions::new();
+        options.tool_choice.clone_from(&choice);
+        let question = vars! { "question" => "q" };
+        chain.build().unwrap().invoke_with(question, options).await.unwrap();
+        let choices: Vec<_> =
+            model.requests().into_iter().map(|request| request.options.tool_choice).collect();
+        assert_eq!(choices, [choice, Some(ToolChoice::Auto), Some(ToolChoice::Auto)]);
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::future::pending;
 
-use conversant_core::{Message, Reply, ToolCall, ToolDefinition, ToolError, Usage};
+use conversant_core::{
+    ChatModel, ChatRequest, Message, ModelDescription, ModelError, Reply, ToolCall, ToolDefinition,
+    ToolError, Usage, async_trait,
+};
+use conversant_testkit::ScriptedChat;
 use conversant_tools::FnTool;
 use serde_json::{Value as Json, json};
 
@@ -13,6 +17,20 @@ pub(crate) fn calling(calls: &[(&str, Json, &str)]) -> Reply {
         if id.is_empty() { call } else { call.with_id(*id) }
     });
     Reply::new(Message::ai("").with_tool_calls(calls)).with_usage(Usage::new(10, 2))
+}
+
+/// A model whose own settings force a call.
+pub(crate) struct Forced(pub(crate) ScriptedChat);
+
+#[async_trait]
+impl ChatModel for Forced {
+    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        self.0.generate(request).await
+    }
+
+    fn describe(&self) -> ModelDescription {
+        ModelDescription::new().with_forces_tools(true)
+    }
 }
 
 pub(crate) fn saying(text: &str) -> Reply {
