@@ -124,7 +124,7 @@ impl LlmChainBuilder {
     /// Checks the wiring and builds the chain.
     ///
     /// # Errors
-    /// [`WiringError`], with every fault.
+    /// [`WiringError`], with every fault. Without a prompt, its variables are not checked.
     pub fn build(self) -> Result<LlmChain, WiringError> {
         let no_prompt = self.prompt.is_none().then_some(WiringFault::NoPrompt);
         let no_model = self.model.is_none().then_some(WiringFault::NoModel);

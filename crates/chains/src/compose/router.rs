@@ -186,6 +186,7 @@ pub struct RouterChain {
 /// | [`memory`](Self::memory), [`observer`](Self::observer), [`verbose`](Self::verbose) | none |
 /// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |
 /// | [`concurrency`](Self::concurrency) | 8 calls of an `apply` at the same time |
+/// | others, such as [`prices`](Self::prices) | [as in an LLM chain](crate::LlmChainBuilder) |
 ///
 /// # Examples
 ///
@@ -239,27 +240,31 @@ impl RouterChainBuilder {
     /// Checks the chains and builds the chain.
     ///
     /// # Errors
-    /// [`WiringError`], with every fault.
+    /// [`WiringError`], with every fault. Without a router or a default chain, the variables are
+    /// not checked.
     pub fn build(mut self) -> Result<RouterChain, WiringError> {
         let name = self.take_name();
         let mut faults = self.faults();
         let Self { router, destinations, default_chain, unknown_to_default, settings, .. } = self;
-        let (Some(router), Some(default_chain)) = (router, default_chain) else {
-            return Err(WiringError::new(faults));
-        };
-        let chains = || destinations.iter().map(|(_, chain)| chain).chain([&default_chain]);
-        let provided: HashSet<&str> = router.provides().iter().map(AsRef::as_ref).collect();
-        let needed = chains().flat_map(|chain| chain.slots());
-        let needed = needed.filter(|slot| !provided.contains(slot.name()));
-        let slots: MergedSlots = router.slots().iter().chain(needed).collect();
-        let slots = slots.into_slots();
-        let default = (format!("the default chain (`{}`)", default_chain.name()), &default_chain);
+        let chains = || destinations.iter().map(|(_, chain)| chain).chain(&default_chain);
+        let default = default_chain
+            .iter()
+            .map(|chain| (format!("the default chain (`{}`)", chain.name()), chain));
         let named = destinations
             .iter()
             .map(|(name, chain)| (format!("destination `{name}` (`{}`)", chain.name()), chain));
-        let parts = [default].into_iter().chain(named);
+        let parts = default.chain(named);
         faults.extend(other_outputs(parts.map(|(part, chain)| (part, chain.outputs()))));
         faults.extend(WiringFault::of_depth(depth_of(chains())));
+        let (Some(router), Some(default_chain)) = (router, default_chain) else {
+            return Err(WiringError::new(faults));
+        };
+        let chains = destinations.iter().map(|(_, chain)| chain).chain([&default_chain]);
+        let provided: HashSet<&str> = router.provides().iter().map(AsRef::as_ref).collect();
+        let needed = chains.flat_map(|chain| chain.slots());
+        let needed = needed.filter(|slot| !provided.contains(slot.name()));
+        let slots: MergedSlots = router.slots().iter().chain(needed).collect();
+        let slots = slots.into_slots();
         let outputs = default_chain.outputs().to_vec();
         let names = settings.check(&slots, &outputs, faults)?;
         let steps = RouterSteps {

@@ -104,6 +104,15 @@ fn faults() {
         ),
         ("a router of nothing", RouterChain::builder().build().map(drop)),
         (
+            "destinations that do not fit, and no default chain",
+            RouterChain::builder()
+                .router(router())
+                .destination("a", Joining::parse("q -> text"))
+                .destination("b", Joining::parse("q -> answer"))
+                .build()
+                .map(drop),
+        ),
+        (
             "destinations that do not fit",
             RouterChain::builder()
                 .router(LlmRouter::for_destinations(model(), destinations).unwrap())
