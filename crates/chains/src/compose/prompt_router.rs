@@ -19,7 +19,9 @@ use crate::{
     error::ChainError,
     llm_chain::LlmChain,
     parser::{JsonParser, is_space},
-    wiring::WiringError,
+    prompt_model_steps::{Parts, PromptModelSteps},
+    settings::Settings,
+    wiring::{TurnNames, WiringError},
 };
 
 /// The name that a model gives to choose the default chain.
@@ -53,7 +55,7 @@ const DEFAULT: &str = "DEFAULT";
 ///         LlmChain::builder().prompt(prompt).model(model.clone()).build()?,
 ///     )
 /// };
-/// let router = LlmRouter::for_destinations(model.clone(), [("physics", "questions of physics")])?;
+/// let router = LlmRouter::for_destinations(model.clone(), [("physics", "questions of physics")]);
 /// let chain = RouterChain::builder()
 ///     .router(router)
 ///     .destination("physics", chain("You are a physicist. {input}")?)
@@ -66,6 +68,8 @@ const DEFAULT: &str = "DEFAULT";
 #[derive(Clone)]
 pub struct LlmRouter {
     chain: Arc<dyn Chain>,
+    /// The prompt of a router that has its own, and the model that it is for.
+    own_prompt: Option<(RouterPrompt, LanguageModel)>,
     destinations: Vec<String>,
     default_destination: Cow<'static, str>,
     provides: [Cow<'static, str>; 1],
@@ -76,6 +80,7 @@ impl LlmRouter {
     pub fn new(chain: impl Chain + 'static) -> Self {
         Self {
             chain: Arc::new(chain),
+            own_prompt: None,
             destinations: Vec::new(),
             default_destination: Cow::Borrowed(DEFAULT),
             provides: [Cow::Borrowed("input")],
@@ -84,13 +89,11 @@ impl LlmRouter {
 
     /// Creates a router with a prompt of its own, which has the names of the destinations and a
     /// description of each. The input is `input`.
-    ///
-    /// # Errors
-    /// [`WiringError`] if the router's chain cannot be built.
+    #[must_use]
     pub fn for_destinations<N: Into<String>, D: AsRef<str>>(
         model: impl Into<LanguageModel>,
         destinations: impl IntoIterator<Item = (N, D)>,
-    ) -> Result<Self, WiringError> {
+    ) -> Self {
         let mut names = Vec::new();
         let mut candidates = String::new();
         for (name, description) in destinations {
@@ -98,16 +101,24 @@ impl LlmRouter {
             candidates.push_str(&format!("{name}: {}\n", description.as_ref()));
             names.push(name);
         }
-        let prompt = RouterPrompt { slots: [Slot::text("input")], candidates };
-        let chain = LlmChain::builder().prompt(prompt).model(model).build()?;
-        Ok(Self { destinations: names, ..Self::new(chain) })
+        let (slots, default) = ([Slot::text("input")], Cow::Borrowed(DEFAULT));
+        let prompt = RouterPrompt { slots, candidates: candidates.into(), default };
+        let model = model.into();
+        let chain = prompt.clone().chain(model.clone());
+        let own_prompt = Some((prompt, model));
+        Self { own_prompt, destinations: names, ..Self::new(chain) }
     }
 
     /// Sets the name that the model gives to choose the default chain, by default `DEFAULT`.
-    /// Case and whitespace around it do not count.
+    /// Case and whitespace around it do not count. The router's own prompt asks for this name; a
+    /// chain that was given to [`new`](Self::new) has to ask for it itself.
     #[must_use]
     pub fn with_default_destination(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.default_destination = name.into();
+        if let Some((prompt, model)) = &mut self.own_prompt {
+            prompt.default.clone_from(&self.default_destination);
+            self.chain = Arc::new(prompt.clone().chain(model.clone()));
+        }
         self
     }
 
@@ -180,10 +191,23 @@ impl std::fmt::Debug for LlmRouter {
 }
 
 /// The router's prompt. Descriptions and the input are data.
+#[derive(Clone)]
 struct RouterPrompt {
     slots: [Slot; 1],
     /// A line for each destination.
-    candidates: String,
+    candidates: Arc<str>,
+    /// The name that the model gives if no destination fits.
+    default: Cow<'static, str>,
+}
+
+impl RouterPrompt {
+    /// Returns the chain that asks a model. It has no wiring that could be at fault.
+    fn chain(self, model: LanguageModel) -> LlmChain {
+        let (name, output_key) = (Cow::Borrowed("LLMChain"), [Cow::Borrowed("text")]);
+        let parts = Parts { name, prompt: Arc::new(self), model, parser: None, output_key };
+        let steps = PromptModelSteps::new(parts, Vec::new(), None);
+        LlmChain::new(Settings::default().runner(steps, TurnNames::default()))
+    }
 }
 
 impl Prompt for RouterPrompt {
@@ -193,17 +217,16 @@ impl Prompt for RouterPrompt {
 
     fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
         PromptError::check_missing(&self.slots, variables)?;
-        let [slot] = &self.slots;
+        let Self { slots: [slot], candidates, default } = self;
         let input = variables.get(slot.name()).map(Value::to_text).unwrap_or_default();
         Ok(PromptValue::from(format!(
             "Choose the prompt that fits the input below best. You may also reword the input if \
              it then gets a better answer.\n\n\
-             The prompts, by name and purpose:\n{}\n\
+             The prompts, by name and purpose:\n{candidates}\n\
              Answer with a JSON object alone, in this form:\n\
-             {{\"destination\": \"<name of the prompt, or {DEFAULT} if none fits>\", \
+             {{\"destination\": \"<name of the prompt, or {default} if none fits>\", \
              \"next_inputs\": \"<the input, reworded or as it is>\"}}\n\n\
              The input:\n{input}\n\nThe JSON object:\n",
-            self.candidates
         )))
     }
 }
@@ -276,7 +299,7 @@ impl RouterChain {
         let model = model.into();
         let infos: Vec<_> = prompts.into_iter().collect();
         let destinations = infos.iter().map(|info| (info.name.clone(), &info.description));
-        let router = LlmRouter::for_destinations(model.clone(), destinations)?;
+        let router = LlmRouter::for_destinations(model.clone(), destinations);
         let chain = |prompt: Arc<dyn Prompt>| -> Result<LlmChain, WiringError> {
             LlmChainBuilder::default().prompt(prompt).model(model.clone()).build()
         };

@@ -101,6 +101,26 @@ async fn the_names_of_a_routing_model_are_settings() {
     assert_eq!(chain.predict(vars! { "input" => "hi" }).await.unwrap(), "b x hi");
 }
 
+/// A router with its own prompt asks for the name that it reads.
+#[tokio::test]
+async fn the_name_of_the_default_chain_is_asked_for() {
+    for name in [None, Some("none of them")] {
+        let model = ScriptedCompletion::with_handler(|request| {
+            let (_, name) = request.prompt.split_once("<name of the prompt, or ").unwrap();
+            let (name, _) = name.split_once(" if none fits>").unwrap();
+            ScriptedReply::text(json!({"destination": name, "next_inputs": name}).to_string())
+        });
+        let destinations = [("physics", "questions of physics"), ("maths", "sums")];
+        let mut router = LlmRouter::for_destinations(model, destinations);
+        if let Some(name) = name {
+            router = router.with_default_destination(name);
+        }
+        let chain = chains().router(router).build().unwrap();
+        let answer = chain.predict(vars! { "input" => "hi" }).await.unwrap();
+        assert_eq!(answer, format!("default: {}", name.unwrap_or("DEFAULT")));
+    }
+}
+
 #[tokio::test]
 async fn functions_route() {
     let choose = |text: &str| match text {

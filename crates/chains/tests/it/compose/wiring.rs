@@ -115,7 +115,7 @@ fn faults() {
         (
             "destinations that do not fit",
             RouterChain::builder()
-                .router(LlmRouter::for_destinations(model(), destinations).unwrap())
+                .router(LlmRouter::for_destinations(model(), destinations))
                 .destination("phsyics", Joining::parse("input -> text"))
                 .destination("law", Joining::parse("input -> answer"))
                 .destination("law", Joining::parse("input -> text"))
