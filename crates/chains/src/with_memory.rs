@@ -119,8 +119,7 @@ impl<C: fmt::Debug> fmt::Debug for WithMemory<C> {
 /// | [`observer`](Self::observer), [`verbose`](Self::verbose) | none |
 /// | [`inputs`](Self::inputs) | the chain's slots that the memory does not provide |
 /// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |
-/// | [`prices`](Self::prices), [`store_records`](Self::store_records) | none, `false` |
-/// | [`queue_timeout`](Self::queue_timeout) | 10 minutes |
+/// | others, such as [`prices`](Self::prices) | [as in an LLM chain](crate::LlmChainBuilder) |
 ///
 /// # Examples
 ///

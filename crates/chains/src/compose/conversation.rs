@@ -6,6 +6,7 @@ use conversant_core::{LanguageModel, OutputParser, Prompt, Slot};
 
 use super::{conversation_prompt::ConversationPrompt, kind::impl_kind};
 use crate::{
+    correction::Correction,
     llm_chain::LlmChain,
     prompt_faults::prompt_faults,
     prompt_model_steps::{Parts, PromptModelSteps},
@@ -51,10 +52,12 @@ pub struct ConversationChain {
 /// |---|---|
 /// | [`prompt`](Self::prompt) | see [`ConversationChain`] |
 /// | [`parser`](Self::parser) | none: the output is the answer's text |
+/// | [`correction`](Self::correction) | none: an answer that cannot be parsed is an error |
 /// | [`name`](Self::name) | `ConversationChain`, as LangChain's |
 /// | [`input_key`](Self::input_key), [`output_key`](Self::output_key) | `input`, `response` |
 /// | [`observer`](Self::observer), [`verbose`](Self::verbose) | none |
 /// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |
+/// | others, such as [`prices`](Self::prices) | [as in an LLM chain](crate::LlmChainBuilder) |
 ///
 /// # Examples
 ///
@@ -65,6 +68,7 @@ pub struct ConversationChainBuilder {
     prompt: Option<Arc<dyn Prompt>>,
     model: Option<LanguageModel>,
     parser: Option<Arc<dyn OutputParser>>,
+    corrections: Vec<Correction>,
     input_key: Option<Cow<'static, str>>,
     output_key: Option<Cow<'static, str>>,
     name: Option<Cow<'static, str>>,
@@ -88,8 +92,8 @@ impl From<ConversationChain> for LlmChain {
 }
 
 impl ConversationChainBuilder {
-    /// Sets the model: an adapter, or [`LanguageModel::chat`] or [`LanguageModel::completion`] of a
-    /// custom model.
+    /// Sets the model: any chat model, or [`LanguageModel::completion`] of a custom completion
+    /// model.
     pub fn model(mut self, model: impl Into<LanguageModel>) -> Self {
         self.model = Some(model.into());
         self
@@ -104,6 +108,13 @@ impl ConversationChainBuilder {
     /// Sets the parser that turns the answer's text into the output.
     pub fn parser(mut self, parser: impl OutputParser + 'static) -> Self {
         self.parser = Some(Arc::new(parser));
+        self
+    }
+
+    /// Adds a correction of answers that cannot be parsed, by the parser or as the type of a
+    /// `predict_as`. Corrections are tried in the order in which they were added.
+    pub fn correction(mut self, correction: Correction) -> Self {
+        self.corrections.push(correction);
         self
     }
 
@@ -125,7 +136,9 @@ impl ConversationChainBuilder {
     /// [`WiringError`], with every fault.
     pub fn build(mut self) -> Result<ConversationChain, WiringError> {
         let name = self.take_name();
-        let Self { prompt, model, parser, input_key, output_key, mut settings, .. } = self;
+        let Self {
+            prompt, model, parser, corrections, input_key, output_key, mut settings, ..
+        } = self;
         let mut faults = Vec::new();
         if model.is_none() {
             faults.push(WiringFault::NoModel);
@@ -150,7 +163,7 @@ impl ConversationChainBuilder {
         let names = settings.check(slots, &output_key, faults)?;
         let Some(model) = model else { return Err(WiringError::new(vec![WiringFault::NoModel])) };
         let parts = Parts { name, prompt, model, parser, output_key };
-        let steps = PromptModelSteps::new(parts, Vec::new(), memory.as_deref());
+        let steps = PromptModelSteps::new(parts, corrections, memory.as_deref());
         Ok(ConversationChain { runner: Arc::new(settings.runner(steps, names)) })
     }
 }

@@ -65,6 +65,7 @@ pub struct TransformChain {
 /// | [`memory`](Self::memory), [`observer`](Self::observer), [`verbose`](Self::verbose) | none |
 /// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |
 /// | [`concurrency`](Self::concurrency) | 8 calls of an `apply` at the same time |
+/// | others, such as [`prices`](Self::prices) | [as in an LLM chain](crate::LlmChainBuilder) |
 ///
 /// # Examples
 ///

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use conversant_chains::{
-    ConversationChain, LlmChain, SequentialChain, SimpleSequentialChain, TransformChain, Verbose,
-    WithMemory,
+    ConversationChain, Correction, JsonParser, LlmChain, SequentialChain, SimpleSequentialChain,
+    TransformChain, Verbose, WithMemory,
 };
 use conversant_core::{Memory, Message, Reply, Ticket, Turn, Usage, Value, vars};
 use conversant_memory::{BufferMemory, SimpleMemory, SummaryMemory, WindowMemory};
@@ -282,6 +282,21 @@ async fn the_observers_of_a_sequence_see_the_events_of_its_steps() {
     let whole = log.take();
     chain.stream(vars! { "q" => "hi" }).await.map(drop).unwrap_err();
     insta::assert_snapshot!(format!("{whole}\n\nfailed:\n{}", log.take()));
+}
+
+/// A conversation has the settings of an LLM chain.
+#[tokio::test]
+async fn an_answer_of_a_conversation_is_corrected() {
+    let model = ScriptedChat::new(["Well, yes.", r#"{"yes": true}"#]);
+    let chain = ConversationChain::builder()
+        .model(model.clone())
+        .memory(BufferMemory::new())
+        .parser(JsonParser)
+        .correction(Correction::retry(1))
+        .build()
+        .unwrap();
+    let answer = chain.predict(vars! { "input" => "Is 7 prime?" }).await.unwrap();
+    assert_eq!((answer.as_str(), model.requests().len()), (r#"{"yes":true}"#, 2));
 }
 
 /// The text of a model is used by the next step as a parser would see it; the last step's answer is
