@@ -26,6 +26,9 @@ const GRACE: Duration = Duration::from_secs(1);
 ///
 /// A call whose deadline has passed, and that nothing polls although it still exists, is overtaken:
 /// the call that waits longest gets the place.
+///
+/// Wakers are woken and dropped without the lock, since both may run foreign code, which may call
+/// the queue.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -117,23 +120,17 @@ impl Queue {
     }
 
     fn set_closing(&self, closing: Closing) {
-        let wakers = {
+        let (left, holder) = {
             let mut state = self.lock();
             state.closing = state.closing.max(closing);
-            let mut wakers = Vec::new();
-            state.waiting.retain(|waiting| {
-                let stays = waiting.saves && closing != Closing::Aborted;
-                if !stays {
-                    wakers.push(waiting.waker.clone());
-                }
-                stays
-            });
-            if closing == Closing::Aborted {
-                wakers.extend(state.holder.as_mut().and_then(|holder| holder.waker.take()));
-            }
-            wakers
+            let stays = |waiting: &Waiting| waiting.saves && closing != Closing::Aborted;
+            let waiting = std::mem::take(&mut state.waiting);
+            let (staying, left): (VecDeque<_>, VecDeque<_>) = waiting.into_iter().partition(stays);
+            state.waiting = staying;
+            let aborted = state.holder.as_mut().filter(|_| closing == Closing::Aborted);
+            (left, aborted.and_then(|holder| holder.waker.take()))
         };
-        wakers.into_iter().for_each(Waker::wake);
+        left.into_iter().map(|waiting| waiting.waker).chain(holder).for_each(Waker::wake);
     }
 
     /// Waits until the place is free, or the call that holds it is the one that waits here.
@@ -157,23 +154,24 @@ impl Queue {
 
     /// Grants the place of a call to the call that waits longest.
     fn pass_on(&self, ticket: u64) {
-        let (next, watcher) = {
+        let (next, watcher, before) = {
             let mut state = self.lock();
             if state.held_by(ticket).is_none() {
                 return;
             }
             let Some(Waiting { ticket, deadline, waker, .. }) = state.waiting.pop_front() else {
-                state.holder = None;
-                let idle = std::mem::take(&mut state.idle);
+                let (before, idle) = (state.holder.take(), std::mem::take(&mut state.idle));
                 drop(state);
                 idle.into_iter().for_each(Waker::wake);
+                drop(before);
                 return;
             };
-            state.holder = Some(Holder::new(ticket, deadline));
-            (waker, state.watcher())
+            let before = state.holder.replace(Holder::new(ticket, deadline));
+            (waker, state.watcher(), before)
         };
         next.wake();
         watcher.into_iter().for_each(Waker::wake);
+        drop(before);
     }
 }
 
@@ -236,11 +234,18 @@ pub(crate) struct Enter {
 
 /// The answer to a call that asks for the place.
 enum Admission {
-    /// The call has the place, and wakes others.
-    Granted(u64, [Option<Waker>; 2]),
+    /// The call has the place.
+    Granted(u64),
     Refused(Refusal),
     /// The call waits, and asks again at a time if nothing happens before.
     Waiting(Option<Instant>),
+}
+
+/// The wakers that a call has to wake and to drop after the lock.
+#[derive(Default)]
+struct Wakers {
+    woken: [Option<Waker>; 2],
+    dropped: Option<Waker>,
 }
 
 impl Enter {
@@ -251,7 +256,7 @@ impl Enter {
         self
     }
 
-    fn ask(&mut self, queue: &Queue, context: &Context<'_>) -> Admission {
+    fn ask(&mut self, queue: &Queue, context: &Context<'_>, wakers: &mut Wakers) -> Admission {
         let mut state = queue.lock();
         let last = if self.saves { Closing::Closed } else { Closing::Open };
         if state.closing > last {
@@ -259,10 +264,10 @@ impl Enter {
         }
         let Some(holder) = &state.holder else {
             let ticket = self.ticket.unwrap_or_else(|| state.ticket());
-            return self.take(&mut state, ticket);
+            return self.take(&mut state, ticket, wakers);
         };
         if self.ticket == Some(holder.ticket) {
-            return Admission::Granted(holder.ticket, [None, None]);
+            return Admission::Granted(holder.ticket);
         }
         if self.ticket.is_none() && holder.polled_by == Some(current_thread()) {
             return Admission::Refused(Refusal::Reentrant);
@@ -272,14 +277,14 @@ impl Enter {
         let first = state.waiting.front().map(|waiting| waiting.ticket);
         let is_next = first.is_none() || first == self.ticket;
         if is_next && expiry.is_some_and(|expiry| expiry <= now) {
-            state.waiting.pop_front();
+            wakers.dropped = state.waiting.pop_front().map(|waiting| waiting.waker);
             let ticket = self.ticket.unwrap_or_else(|| state.ticket());
-            return self.take(&mut state, ticket);
+            return self.take(&mut state, ticket, wakers);
         }
         if self.no_wait {
             return Admission::Refused(Refusal::Busy);
         }
-        self.wait(&mut state, now, context.waker());
+        wakers.dropped = self.wait(&mut state, now, context.waker());
         if self.until.is_some_and(|until| until <= now) {
             return Admission::Refused(Refusal::TimedOut(self.limit));
         }
@@ -287,23 +292,23 @@ impl Enter {
     }
 
     /// Takes the place, from a call that has expired if there is one.
-    fn take(&self, state: &mut State, ticket: u64) -> Admission {
+    fn take(&self, state: &mut State, ticket: u64, wakers: &mut Wakers) -> Admission {
         let overtaken = state.holder.replace(Holder::new(ticket, self.deadline));
-        Admission::Granted(ticket, [overtaken.and_then(|holder| holder.waker), state.watcher()])
+        wakers.woken = [overtaken.and_then(|holder| holder.waker), state.watcher()];
+        Admission::Granted(ticket)
     }
 
-    /// Enters the queue, or updates the call's waker in it.
-    fn wait(&mut self, state: &mut State, now: Instant, waker: &Waker) {
+    /// Enters the queue, or updates the call's waker in it. Returns the waker that is replaced.
+    fn wait(&mut self, state: &mut State, now: Instant, waker: &Waker) -> Option<Waker> {
         let Some(ticket) = self.ticket else {
             let (ticket, deadline, saves) = (state.ticket(), self.deadline, self.saves);
             state.waiting.push_back(Waiting { ticket, deadline, waker: waker.clone(), saves });
             self.ticket = Some(ticket);
             self.until = now.checked_add(self.limit);
-            return;
+            return None;
         };
-        if let Some(waiting) = state.waiting(ticket).and_then(|at| state.waiting.get_mut(at)) {
-            waiting.waker.clone_from(waker);
-        }
+        let waiting = state.waiting(ticket).and_then(|at| state.waiting.get_mut(at))?;
+        replaced(&mut waiting.waker, waker)
     }
 
     /// Waits until a time.
@@ -320,6 +325,11 @@ impl Enter {
     }
 }
 
+/// Sets a waker. Returns the one that was there, if it wakes another task.
+fn replaced(waker: &mut Waker, by: &Waker) -> Option<Waker> {
+    (!waker.will_wake(by)).then(|| std::mem::replace(waker, by.clone()))
+}
+
 fn timer_at(time: Instant) -> Delay {
     timer_after(time.saturating_duration_since(Instant::now()))
 }
@@ -331,10 +341,11 @@ impl Future for Enter {
         let this = &mut *self;
         loop {
             let Some(queue) = this.queue.clone() else { return Poll::Pending };
-            match this.ask(&queue, context) {
-                Admission::Granted(ticket, wakers) => {
+            let mut wakers = Wakers::default();
+            match this.ask(&queue, context, &mut wakers) {
+                Admission::Granted(ticket) => {
                     this.queue = None;
-                    wakers.into_iter().flatten().for_each(Waker::wake);
+                    wakers.woken.into_iter().flatten().for_each(Waker::wake);
                     return Poll::Ready(Ok(Permit { queue, ticket }));
                 }
                 Admission::Refused(refusal) => return Poll::Ready(Err(refusal)),
@@ -350,15 +361,14 @@ impl Future for Enter {
 impl Drop for Enter {
     fn drop(&mut self) {
         let (Some(queue), Some(ticket)) = (&self.queue, self.ticket) else { return };
-        let watcher = {
+        let (watcher, left) = {
             let mut state = queue.lock();
             let was_first = state.waiting.front().is_some_and(|first| first.ticket == ticket);
-            if let Some(at) = state.waiting(ticket) {
-                state.waiting.remove(at);
-            }
-            state.watcher().filter(|_| was_first)
+            let left = state.waiting(ticket).and_then(|at| state.waiting.remove(at));
+            (state.watcher().filter(|_| was_first), left)
         };
         watcher.into_iter().for_each(Waker::wake);
+        drop(left);
         // The place may have been granted to this call.
         queue.pass_on(ticket);
     }
@@ -396,10 +406,12 @@ impl Permit {
         let Some(holder) = state.held_by(self.ticket) else {
             return Poll::Ready(Loss::Overtaken);
         };
-        match &mut holder.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            waker => *waker = Some(context.waker().clone()),
-        }
+        let before = match &mut holder.waker {
+            Some(waker) => replaced(waker, context.waker()),
+            waker => waker.replace(context.waker().clone()),
+        };
+        drop(state);
+        drop(before);
         Poll::Pending
     }
 }

@@ -157,11 +157,11 @@ impl ReplyCache for InMemoryCache {
 
     async fn put(&self, key: CacheKey, reply: Reply) {
         let mut replies = self.lock();
-        replies.put(key, reply);
+        // Dropped outside of the lock, since an answer may be large.
+        let replaced = replies.put(key, reply);
         let evicted = if replies.len() > self.capacity { replies.pop_lru() } else { None };
         drop(replies);
-        // Outside of the lock, since an answer may be large.
-        drop(evicted);
+        drop((replaced, evicted));
     }
 }
 

@@ -1,6 +1,10 @@
 //! The queue, polled without a runtime.
 
-use std::{pin::pin, task::Poll};
+use std::{
+    pin::pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Poll, Wake},
+};
 
 use super::*;
 
@@ -200,6 +204,61 @@ fn a_call_that_does_not_wait_overtakes_as_well_and_a_kept_place_is_not_overtaken
     drop(ready(&mut enter_now(&queue)));
     drop(overtaken);
     assert!(queue.lock().holder.is_none());
+}
+
+/// A waker that notes whether it was dropped under the queue's lock: the task that it would wake
+/// may own a call of the same queue.
+struct Owning(Arc<Queue>, Arc<AtomicUsize>);
+
+impl Wake for Owning {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Owning {
+    fn drop(&mut self) {
+        if self.0.state.try_lock().is_ok() {
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn no_waker_is_dropped_under_the_lock() {
+    let queue = Arc::new(Queue::default());
+    let (mut made, free) = (0, Arc::new(AtomicUsize::new(0)));
+    let mut poll_owned = |future: &mut Enter| {
+        made += 1;
+        let waker = Waker::from(Arc::new(Owning(Arc::clone(&queue), Arc::clone(&free))));
+        Pin::new(future).poll(&mut Context::from_waker(&waker))
+    };
+    let lost = |permit: &Permit| {
+        let waker = Waker::from(Arc::new(Owning(Arc::clone(&queue), Arc::clone(&free))));
+        permit.poll_lost(&Context::from_waker(&waker)).is_pending()
+    };
+    // Each waker is replaced, or goes with its call.
+    let holder = ready(&mut enter(&queue));
+    let (mut next, mut leaving) = (enter(&queue), enter(&queue));
+    for _ in 0..2 {
+        assert!(poll_owned(&mut next).is_pending() && poll_owned(&mut leaving).is_pending());
+    }
+    drop(leaving);
+    assert!(lost(&holder) && lost(&holder));
+    drop(holder);
+    let holder = ready(&mut next);
+    assert!(lost(&holder));
+    drop(holder);
+    // A call that is overtaken, and waiting calls of a queue that closes.
+    let (overtaken, mut first) = (ready(&mut enter(&queue)), enter(&queue));
+    assert!(lost(&overtaken) && poll_owned(&mut first).is_pending());
+    queue.lock().holder.as_mut().unwrap().deadline = Instant::now().checked_sub(2 * GRACE);
+    let holder = ready(&mut first);
+    let (mut closed, mut aborted) = (enter(&queue), enter(&queue).saving());
+    assert!(poll_owned(&mut closed).is_pending() && poll_owned(&mut aborted).is_pending());
+    assert!(lost(&holder));
+    queue.close();
+    queue.abort();
+    drop((overtaken, holder));
+    assert_eq!(free.load(Ordering::Relaxed), made + 5);
 }
 
 fn elsewhere() -> ThreadId {
