@@ -62,7 +62,7 @@ impl AnswerStream {
     pub(crate) fn whole(answer: Answer) -> Self {
         let reply = answer.to_reply();
         let text = reply.text().into_owned();
-        let stream = Self::new(Whole(Some((reply, answer))));
+        let stream = Self::new(Whole { answer: Some((reply, answer)), text: text.clone() });
         if text.is_empty() { stream } else { stream.after(AnswerItem::Piece(Delta::Text(text))) }
     }
 
@@ -166,19 +166,23 @@ impl AnswerSource for WithoutPartial {
     }
 }
 
-/// An answer that has no more pieces.
-struct Whole(Option<(Reply, Answer)>);
+/// An answer whose text was received, and that has no more pieces.
+struct Whole {
+    /// `None` after the end.
+    answer: Option<(Reply, Answer)>,
+    text: String,
+}
 
 impl AnswerSource for Whole {
     fn poll_item(&mut self, _: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
-        Poll::Ready(match self.0.take() {
+        Poll::Ready(match self.answer.take() {
             Some((reply, answer)) => Ok(AnswerItem::Done(Box::new(reply), Box::new(answer))),
             None => Err(ChainError::Model(ModelError::Cancelled)),
         })
     }
 
     fn partial(&self) -> &str {
-        ""
+        &self.text
     }
 }
 

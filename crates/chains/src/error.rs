@@ -109,9 +109,9 @@ pub enum ChainError {
     /// The model did not answer.
     #[error("cannot call the model")]
     Model(#[source] ModelError),
-    /// The model calls tools, and the method returns text only. The error contains the turn, which
-    /// is not stored; continue it with `resume`, or call `invoke`.
-    #[error("cannot return a text: the model calls tools; resume the turn with their results")]
+    /// The model calls tools, and the method returns text or saves a turn. The error contains the
+    /// turn, which is not stored; continue it with `resume`, or call `invoke`.
+    #[error("cannot end the turn: the model calls tools; resume it with their results")]
     ToolCalls(Box<PendingTurn>),
     /// The results do not match the tool calls of a pending turn. No model was called.
     #[error("cannot resume the turn: {reason}")]

@@ -29,6 +29,7 @@ mod memory_binding;
 mod observation;
 mod outcome;
 mod parser;
+mod partial_answer;
 mod pending;
 mod prompt_faults;
 mod prompt_model_steps;

@@ -47,9 +47,8 @@ impl Runner {
         let inputs = self.step_inputs(variables, context);
         let outputs = self.chain.outputs().to_vec();
         Box::pin(async move {
-            let stream = ChainStream::start(self, inputs).await?;
-            let step = StepSource { stream, outputs, text: String::new() };
-            Ok(Streaming::Steps(AnswerStream::new(step)))
+            let stream = ChainStream::start(self, inputs).await?.keeping_partial();
+            Ok(Streaming::Steps(AnswerStream::new(StepSource { stream, outputs })))
         })
     }
 
@@ -107,7 +106,6 @@ fn answer_of(outcome: Outcome, names: &[Cow<'static, str>]) -> Answer {
 struct StepSource {
     stream: ChainStream,
     outputs: Vec<Cow<'static, str>>,
-    text: String,
 }
 
 impl AnswerSource for StepSource {
@@ -120,17 +118,12 @@ impl AnswerSource for StepSource {
                 let answer = answer_of(outcome.clone(), &self.outputs);
                 AnswerItem::Done(reply, Box::new(answer))
             }
-            (piece, _) => {
-                if let Delta::Text(text) = &piece {
-                    self.text.push_str(text);
-                }
-                AnswerItem::Piece(piece)
-            }
+            (piece, _) => AnswerItem::Piece(piece),
         }))
     }
 
     fn partial(&self) -> &str {
-        &self.text
+        self.stream.partial()
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use conversant_core::{Delta, Message, Messages, ModelError, Reply, ReplyStream, Variables};
+use conversant_core::{Delta, Message, ModelError, Reply, ReplyStream};
 use futures_core::Stream;
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     chain::{Chain, Streaming},
     error::ChainError,
     outcome::Outcome,
+    partial_answer::PartialAnswer,
     tool_rounds::ToolRounds,
 };
 
@@ -74,6 +75,8 @@ use crate::{
 pub struct ChainStream {
     runner: Arc<dyn AnyRunner>,
     state: State,
+    /// The text that was received, kept after the end where another stream asks for it.
+    kept: Option<String>,
 }
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -135,6 +138,9 @@ impl Pieces {
     }
 }
 
+/// The reason for which there is nothing to save in a memory of facts, or that is read only.
+const NO_TURNS: &str = "the memory saves no turns";
+
 /// A call that has failed and has given its place back.
 struct Failed {
     call: CallState,
@@ -144,47 +150,19 @@ struct Failed {
 /// The part of a failed call that can still be saved.
 enum Unsaved {
     /// An answer that did not end or could not be parsed.
-    Partial(Partial),
+    Partial(PartialAnswer),
     /// The turn of an answer that was not saved.
     Turn(Box<UnsavedTurn>),
 }
 
-/// The part of an answer that was received.
-#[derive(Default)]
-struct Partial {
-    /// The calls and results of a tool loop.
-    exchange: Messages,
-    /// The text that follows the last result.
-    text: String,
-}
-
-impl Partial {
-    fn of(stream: &Pieces, rounds: ToolRounds, call: &CallState) -> Self {
-        let text = rounds.text_of(stream.partial()).to_owned();
-        // Without a text, the pieces of steps may be those of another output.
-        if matches!(stream, Pieces::Steps(_)) && text.is_empty() {
-            return Self::default();
-        }
-        let mut exchange = call.exchange().clone();
-        exchange.append(&rounds.into_messages());
-        Self { exchange, text }
+/// Returns the part of an answer that was received.
+fn partial_of(stream: &Pieces, rounds: ToolRounds, call: &CallState) -> PartialAnswer {
+    let received = stream.partial();
+    // Without a text, the pieces of steps may be those of another output.
+    if matches!(stream, Pieces::Steps(_)) && rounds.text_of(received).is_empty() {
+        return PartialAnswer::default();
     }
-
-    /// Returns the reason for which it is not a turn, if there is one: a turn ends with an answer.
-    const fn fault(&self) -> Option<&'static str> {
-        match (self.text.is_empty(), self.exchange.is_empty()) {
-            (false, _) => None,
-            (true, true) => Some("no text was received"),
-            (true, false) => Some("no text was received after the results of tools"),
-        }
-    }
-
-    fn into_answer(self) -> Answer {
-        let Self { mut exchange, text } = self;
-        let message = Message::ai(text);
-        exchange.push(message.clone());
-        Answer::new(Variables::new()).with_reply(Reply::new(message)).with_messages(exchange)
-    }
+    PartialAnswer::new(received, rounds, call.exchange())
 }
 
 impl ChainStream {
@@ -210,7 +188,21 @@ impl ChainStream {
             answer,
             call,
         }));
-        Ok(Self { runner, state })
+        Ok(Self { runner, state, kept: None })
+    }
+
+    /// Keeps the text that was received after the end, for a stream that this one is a step of.
+    pub(crate) fn keeping_partial(mut self) -> Self {
+        self.kept = Some(String::new());
+        self
+    }
+
+    /// Returns the text of the first output that has been received so far.
+    pub(crate) fn partial(&self) -> &str {
+        match &self.state {
+            State::Running(running) => running.stream.partial(),
+            _ => self.kept.as_deref().unwrap_or_default(),
+        }
     }
 
     /// Returns the next piece, or `None` after the end.
@@ -245,21 +237,25 @@ impl ChainStream {
     /// Ends the stream and saves what was received, instead of dropping it. It saves:
     ///
     /// - nothing, if the turn is saved already;
-    /// - the whole turn, if the answer is complete but its save is running or has failed;
+    /// - the whole turn, if the answer is complete: its save is running or has failed, or the chain
+    ///   does not stream;
     /// - otherwise a turn with the text that was received, marked as incomplete. If a tool loop has
     ///   run tools, the turn has the calls and results of all rounds that have ended, as the loop
     ///   has sent them to its model, and the text that follows them, so that a later answer knows
     ///   what was done. The text of a round that has not ended is not kept. A turn that was resumed
-    ///   also has the calls and results that came before.
+    ///   also has the calls and results that came before. Of branches, it is the text of the first
+    ///   one alone, as in a whole turn.
     ///
     /// The call's deadline does not apply. After `Ok`, the memory has the turn.
     ///
     /// # Errors
     /// - [`ChainError::NotSaved`] if the save fails, as it does if the conversation was cleared
     ///   since the call has loaded it.
+    /// - [`ChainError::ToolCalls`] if the whole answer calls tools. It has the turn, which is not
+    ///   stored before it is resumed with their results.
     /// - [`ChainError::NothingToSave`] if no text was received, or none after the results of tools,
-    ///   the chain has no memory, or the memory stores another output than the chain's first. What
-    ///   tools have done before the model failed is in the stream's error
+    ///   the chain has no memory, or the memory saves no turns or stores another output than the
+    ///   chain's first. What tools have done before the model failed is in the stream's error
     ///   ([`ModelError::exchange`]).
     /// - [`ChainError::Closed`], [`ChainError::Reentrant`] or [`ChainError::QueueTimeout`] if the
     ///   stream has failed and the conversation cannot be entered again. A conversation that is
@@ -297,23 +293,38 @@ impl ChainStream {
         let Some(binding) = self.runner.binding() else {
             return Err(ChainError::NothingToSave { reason: "the chain has no memory" });
         };
-        let failed = match self.state {
+        let saves_turns = binding.memory().saves_turns();
+        let ended = match self.state {
             State::Running(running) => {
-                let Running { stream, rounds, call, .. } = *running;
-                let partial = Partial::of(&stream, rounds, &call);
-                // Closes the model's connection before the save.
-                drop(stream);
-                Failed { call, unsaved: Unsaved::Partial(partial) }
+                let Running { stream, rounds, answer, mut call } = *running;
+                match answer {
+                    Some(answer) => {
+                        call.reenter(binding).await?;
+                        Ok(call.settle(Some(binding), &answer).await?)
+                    }
+                    None => {
+                        let partial = partial_of(&stream, rounds, &call);
+                        // Closes the model's connection before the save.
+                        drop(stream);
+                        Err(Failed { call, unsaved: Unsaved::Partial(partial) })
+                    }
+                }
             }
             State::Ending(ending) => match ending.await {
-                Ok(_) => return Ok(()),
-                Err((_, failed)) => *failed,
+                Ok((outcome, _)) => Ok(outcome.pending),
+                Err((_, failed)) => Err(*failed),
             },
-            State::Failed(failed) => *failed,
-            State::Ended(_) => return Ok(()),
+            State::Failed(failed) => Err(*failed),
+            State::Ended(outcome) => Ok(outcome.pending),
         };
-        let Failed { mut call, unsaved } = failed;
+        let Failed { mut call, unsaved } = match ended {
+            Ok(Some(pending)) => return Err(ChainError::ToolCalls(Box::new(pending))),
+            Ok(None) if saves_turns => return Ok(()),
+            Ok(None) => return Err(ChainError::NothingToSave { reason: NO_TURNS }),
+            Err(failed) => failed,
+        };
         let nothing = match &unsaved {
+            _ if !saves_turns => Some(NO_TURNS),
             Unsaved::Partial(_) if !binding.stores_first_output() => {
                 Some("the memory stores another output than the one that was received")
             }
@@ -357,7 +368,7 @@ async fn finish(runner: Arc<dyn AnyRunner>, running: Running, reply: Box<Reply>)
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
-            let unsaved = Unsaved::Partial(Partial::of(&stream, rounds, &call));
+            let unsaved = Unsaved::Partial(partial_of(&stream, rounds, &call));
             return fail(runner, call, unsaved, error).await;
         }
     };
@@ -367,7 +378,7 @@ async fn finish(runner: Arc<dyn AnyRunner>, running: Running, reply: Box<Reply>)
         Err(error) => {
             let unsaved = match error.not_saved() {
                 Some(not_saved) => Unsaved::Turn(Box::new(UnsavedTurn::of(not_saved))),
-                None => Unsaved::Partial(Partial::default()),
+                None => Unsaved::Partial(PartialAnswer::default()),
             };
             fail(runner, call, unsaved, error).await
         }
@@ -390,7 +401,7 @@ impl Running {
     /// Ends the call with an error.
     fn fail(self, runner: Arc<dyn AnyRunner>, error: ChainError) -> State {
         let Self { stream, rounds, call, .. } = self;
-        let unsaved = Unsaved::Partial(Partial::of(&stream, rounds, &call));
+        let unsaved = Unsaved::Partial(partial_of(&stream, rounds, &call));
         // Closes the model's connection now.
         drop(stream);
         State::Ending(Box::pin(fail(runner, call, unsaved, error)))
@@ -402,7 +413,12 @@ impl ChainStream {
     fn end_running(&mut self, next: impl FnOnce(Arc<dyn AnyRunner>, Running) -> State) {
         let placeholder = State::Ending(Box::pin(std::future::pending()));
         match std::mem::replace(&mut self.state, placeholder) {
-            State::Running(running) => self.state = next(Arc::clone(&self.runner), *running),
+            State::Running(running) => {
+                if let Some(kept) = &mut self.kept {
+                    running.stream.partial().clone_into(kept);
+                }
+                self.state = next(Arc::clone(&self.runner), *running);
+            }
             other => self.state = other,
         }
     }

@@ -23,8 +23,22 @@ pub(super) struct BranchStream {
     limit: usize,
     /// The branch that is polled first, so that a fast branch does not hold up the others.
     next: usize,
-    /// The text of the first branch, which is the chain's first output.
-    first_text: String,
+    first: FirstOutput,
+}
+
+/// The text that was received of the first branch's answer, which is the chain's first output.
+#[derive(Default)]
+struct FirstOutput {
+    /// Where the text after the last result of a tool starts, in what the branch has received.
+    start: usize,
+    /// The text, once the branch has ended.
+    text: String,
+}
+
+impl FirstOutput {
+    fn text_of<'r>(&self, received: &'r str) -> &'r str {
+        received.get(self.start..).unwrap_or_default()
+    }
 }
 
 /// A branch of a stream.
@@ -44,7 +58,7 @@ enum State {
 
 impl BranchStream {
     pub(super) fn new(branches: Vec<Branch>, limit: usize) -> Self {
-        Self { branches, limit: limit.max(1), next: 0, first_text: String::new() }
+        Self { branches, limit: limit.max(1), next: 0, first: FirstOutput::default() }
     }
 
     /// Starts branches up to the limit.
@@ -65,11 +79,9 @@ impl BranchStream {
             else {
                 continue;
             };
-            if let Poll::Ready(delta) = branch.poll(context) {
+            let first = (index == 0).then_some(&mut self.first);
+            if let Poll::Ready(delta) = branch.poll(first, context) {
                 self.next = index + 1;
-                if let (0, Some(Delta::Text(text))) = (index, &delta) {
-                    self.first_text.push_str(text);
-                }
                 let name = &branch.name;
                 return Poll::Ready(delta.map(|delta| BranchDelta::new(Arc::clone(name), delta)));
             }
@@ -102,7 +114,10 @@ impl AnswerSource for BranchStream {
     }
 
     fn partial(&self) -> &str {
-        &self.first_text
+        match self.branches.first().map(|branch| &branch.state) {
+            Some(State::Streaming(stream)) => self.first.text_of(stream.partial()),
+            _ => &self.first.text,
+        }
     }
 }
 
@@ -115,6 +130,14 @@ impl Branch {
     ) -> Self {
         let name = Arc::from(&*output);
         Self { output, name, chain, state: State::Waiting(variables, Box::new(context)) }
+    }
+
+    /// Returns the text of its output that a branch has received while it streams.
+    fn received(&self) -> &str {
+        match &self.state {
+            State::Streaming(stream) => stream.partial(),
+            _ => "",
+        }
     }
 
     const fn is_running(&self) -> bool {
@@ -134,7 +157,12 @@ impl Branch {
     }
 
     /// Polls the next piece of a branch that runs. It is `None` at the end of one that failed.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Delta>> {
+    /// `first` is there for the first branch.
+    fn poll(
+        &mut self,
+        first: Option<&mut FirstOutput>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Delta>> {
         loop {
             let item = match &mut self.state {
                 State::Starting(starting) => match starting.as_mut().poll(context) {
@@ -152,11 +180,22 @@ impl Branch {
                 State::Waiting(..) | State::Ended(_) => return Poll::Pending,
             };
             let (piece, result) = match item {
-                Ok(AnswerItem::Piece(piece)) => return Poll::Ready(Some(piece)),
+                Ok(AnswerItem::Piece(piece)) => {
+                    if let (Some(first), Delta::ToolResult(_)) = (first, &piece) {
+                        first.start = self.received().len();
+                    }
+                    return Poll::Ready(Some(piece));
+                }
                 Ok(AnswerItem::Done(reply, answer)) => (Some(Delta::Done(reply)), Ok(*answer)),
                 Err(error) => (None, Err(error)),
             };
             let result = branch_output(result, &*self.chain);
+            if let Some(first) = first {
+                first.text = match &result {
+                    Ok(value) => value.to_text().into_owned(),
+                    Err(_) => first.text_of(self.received()).to_owned(),
+                };
+            }
             let piece = piece.filter(|_| result.is_ok());
             self.state = State::Ended(result);
             return Poll::Ready(piece);

@@ -25,6 +25,7 @@ mod memory_requests;
 mod observing;
 mod parser_limits;
 mod parsers;
+mod partial_saves;
 mod partials;
 mod pending;
 mod predict;

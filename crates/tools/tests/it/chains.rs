@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use conversant_chains::{ChainError, LlmChain, SequentialChain};
+use conversant_chains::{ChainError, LlmChain, ParallelChain, SequentialChain};
 use conversant_core::{
     ChatHistory, ChatModel, ChatRequest, Delta, InvalidToolCall, LanguageModel, Message, Messages,
     ModelError, Range, Reply, ReplyStream, SessionId, TimeoutPhase, ToolCall, ToolCallDelta,
@@ -212,6 +212,46 @@ async fn a_stream_that_is_stopped_keeps_the_rounds_that_have_ended() {
         expected.push(Message::ai(text));
         assert_eq!(turns, 1, "{name}");
         assert_eq!(messages, Messages::from(expected), "{name}");
+    }
+}
+
+/// The text before the calls of a branch's tools is not the answer, nor a part of it.
+#[tokio::test]
+async fn a_branch_that_is_stopped_keeps_the_text_after_its_tools() {
+    for (pieces, text) in [(1, ""), (2, "It is"), (3, "It is 4."), (4, "It is 4.")] {
+        let history = Arc::new(InMemoryHistory::new());
+        let call = ToolCall::new("double", json!({"x": 2})).with_id("a");
+        let first = Reply::new(Message::ai("I look it up.").with_tool_calls([call]));
+        let script = [first.into(), ScriptedReply::pieces(["It is", " 4."])];
+        let model = ToolLoop::builder(ScriptedChat::new(script));
+        let model = tools().into_iter().fold(model, ToolLoopBuilder::tool).build().unwrap();
+        let branch = |model: LanguageModel| {
+            let prompt = ChatPromptTemplate::from_messages([("human", "{question}")]);
+            LlmChain::builder().prompt(prompt.unwrap()).model(model).build().unwrap()
+        };
+        let memory = BufferMemory::new().with_history(history.clone(), session());
+        let memory = memory.with_output_key("answer");
+        let chain = ParallelChain::builder()
+            .branch("answer", branch(LanguageModel::chat(model)))
+            .branch("other", branch(LanguageModel::chat(ScriptedChat::new(["Hm.", "So."]))))
+            .branch_concurrency(1)
+            .memory(memory)
+            .allow_unused("history");
+        let mut stream =
+            chain.build().unwrap().stream(vars! { "question" => "2 * 2?" }).await.unwrap();
+        let mut from_result = 0;
+        while from_result < pieces {
+            let Delta::Branch(branch) = stream.next().await.unwrap().unwrap() else { panic!() };
+            if from_result > 0 || matches!(branch.delta, Delta::ToolResult(_)) {
+                from_result += 1;
+            }
+        }
+        assert_eq!(stream.save_partial().await.is_ok(), !text.is_empty(), "{pieces} pieces");
+        let expected = match text {
+            "" => vec![],
+            text => vec![Message::human("2 * 2?"), Message::ai(text)],
+        };
+        assert_eq!(stored(&*history, &session()).await.1, expected.into(), "{pieces} pieces");
     }
 }
 

@@ -341,22 +341,65 @@ async fn a_partial_answer_of_branches_is_that_of_the_first_output() {
     }
 }
 
-/// A sequence whose first output is not that of its last step keeps no partial answer.
+/// The text of the first output is the one that its branch would return, for any chain.
+#[tokio::test]
+async fn the_first_output_of_branches_is_kept_of_any_chain() {
+    let text = |pieces: &[&str]| llm("{human_input}", says(pieces), "text");
+    let sequence = |output: &'static str| {
+        let last = llm("{first}", says(&["t", "wo"]), "second");
+        let chain = SequentialChain::builder().chain(llm("{human_input}", says(&["one"]), "first"));
+        boxed(chain.chain(last).outputs([output]).build().unwrap())
+    };
+    let nested = ParallelChain::builder().branch("x", text(&["t", "wo"])).build().unwrap();
+    let table = [
+        ("a sequence", sequence("second"), 1, "t"),
+        ("a sequence that returns another output", sequence("first"), 2, ""),
+        ("the same, at its end", sequence("first"), 3, "one"),
+        ("a chain that does not stream", boxed(Joining::parse("human_input -> text")), 1, "hi+"),
+        ("a branch of branches", boxed(nested), 1, "t"),
+        ("a branch that has ended", boxed(text(&["t", "wo"])), 4, "two"),
+        ("one that has failed", boxed(llm("{human_input}", breaks(&["t"]), "text")), 2, "t"),
+    ];
+    for (name, first, pieces, kept) in table {
+        let history = TestHistory::default();
+        let chain = ParallelChain::builder()
+            .branch("a", first)
+            .branch("b", text(&["three", "four"]))
+            .branch_concurrency(1)
+            .memory(memory(&history).with_output_key("a"))
+            .allow_unused("chat_history")
+            .build()
+            .unwrap();
+        let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+        for _ in 0..pieces {
+            stream.next().await.unwrap().unwrap();
+        }
+        assert_eq!(stream.save_partial().await.is_ok(), !kept.is_empty(), "{name}");
+        let stored = if kept.is_empty() { String::new() } else { format!("Human: hi\nAI: {kept}") };
+        assert_eq!(history.transcript().await, stored, "{name}");
+    }
+}
+
+/// A sequence whose first output is not that of its last step keeps no partial answer, nor does one
+/// whose last step is such a sequence.
 #[tokio::test]
 async fn text_that_is_not_the_first_output_is_not_kept_as_it() {
-    let (history, gate) = (TestHistory::default(), Gate::new());
-    let held = ScriptedReply::pieces(["t", "wo"]).held_after(1, &gate);
-    let chain = SequentialChain::builder()
-        .chain(llm("{human_input}", says(&["one"]), "first"))
-        .chain(llm("{first} {chat_history}", ScriptedChat::new([held]), "second"))
-        .outputs(["first"])
-        .memory(memory(&history))
-        .build()
-        .unwrap();
-    let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
-    stream.next().await.unwrap().unwrap();
-    assert!(stream.save_partial().await.is_err());
-    assert_eq!(history.transcript().await, "");
+    for is_nested in [false, true] {
+        let (history, gate) = (TestHistory::default(), Gate::new());
+        let held = ScriptedReply::pieces(["t", "wo"]).held_after(1, &gate);
+        let mut chain = SequentialChain::builder()
+            .chain(llm("{human_input}", says(&["one"]), "first"))
+            .chain(llm("{first} {chat_history}", ScriptedChat::new([held]), "second"))
+            .outputs(["first"]);
+        if is_nested {
+            chain = SequentialChain::builder().chain(chain.build().unwrap());
+        }
+        let chain = chain.memory(memory(&history)).build().unwrap();
+        let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+        stream.next().await.unwrap().unwrap();
+        assert!(stream.save_partial().await.is_err());
+        assert_eq!(history.transcript().await, "");
+    }
 }
 
 /// The deadline ends all branches, and nothing is saved.
