@@ -4,7 +4,7 @@ use std::{error::Error, fmt, time::Duration};
 
 use conversant_core::{
     HistoryError, MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, Turn,
-    TurnId, Variables, Withheld, shortened,
+    TurnId, Variables, Withheld, nearest_hint, shortened,
 };
 
 use crate::{call_phase::CallPhase, pending::PendingTurn, queue::Refusal, wiring::WiringError};
@@ -166,7 +166,7 @@ pub enum ChainError {
     /// A router chose a chain that does not exist.
     #[error(
         "cannot route to `{}`{}; the destinations are {}",
-        shortened(name), hint(nearest.as_deref()), quoted(destinations)
+        shortened(name), nearest_hint(nearest.as_deref()), quoted(destinations)
     )]
     UnknownDestination {
         /// The name that the router chose.
@@ -402,10 +402,6 @@ impl NotSaved {
 fn list_names(missing: &[MissingVariable]) -> String {
     let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
     names.join(", ")
-}
-
-fn hint(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |name| format!(" (nearest: `{name}`)"))
 }
 
 fn quoted<'n>(names: impl IntoIterator<Item = &'n String>) -> String {

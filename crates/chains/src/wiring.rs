@@ -7,7 +7,7 @@ use std::{
     fmt,
 };
 
-use conversant_core::{Memory, PromptFault, Slot, SlotKind, TurnKeyError};
+use conversant_core::{Memory, PromptFault, Slot, SlotKind, TurnKeyError, nearest_hint};
 
 use crate::hints::Hints;
 
@@ -120,7 +120,10 @@ pub enum WiringFault {
     #[error("{0}")]
     Key(TurnKeyError),
     /// The prompt needs a variable that neither the memory nor a declared input provides.
-    #[error("no input or memory provides prompt variable `{name}`{}", hint(nearest.as_deref()))]
+    #[error(
+        "no input or memory provides prompt variable `{name}`{}",
+        nearest_hint(nearest.as_deref())
+    )]
     NotGiven {
         /// The variable.
         name: String,
@@ -146,7 +149,7 @@ pub enum WiringFault {
     /// A step needs a variable that is neither given nor made by an earlier step.
     #[error(
         "no input, memory or earlier step provides `{name}` for step {} (`{chain}`){}",
-        step + 1, hint(nearest.as_deref())
+        step + 1, nearest_hint(nearest.as_deref())
     )]
     StepNotGiven {
         /// The variable.
@@ -171,7 +174,10 @@ pub enum WiringFault {
         by: String,
     },
     /// An output of the whole chain is not provided.
-    #[error("no input, memory or step provides output `{name}`{}", hint(nearest.as_deref()))]
+    #[error(
+        "no input, memory or step provides output `{name}`{}",
+        nearest_hint(nearest.as_deref())
+    )]
     UnknownOutput {
         /// The output.
         name: String,
@@ -217,7 +223,10 @@ pub enum WiringFault {
         parts: &'static str,
     },
     /// A router offers a destination that is not set.
-    #[error("the router offers destination `{name}`, which is not set{}", hint(nearest.as_deref()))]
+    #[error(
+        "the router offers destination `{name}`, which is not set{}",
+        nearest_hint(nearest.as_deref())
+    )]
     NoDestination {
         /// The destination.
         name: String,
@@ -254,7 +263,7 @@ impl WiringFault {
 /// Returns the nearest name or, without one, the remedy for a variable that is not used.
 fn hint_or_allow(nearest: Option<&str>) -> String {
     match nearest {
-        Some(_) => hint(nearest),
+        Some(_) => nearest_hint(nearest),
         None => "; use it in a prompt, or call `allow_unused`".to_owned(),
     }
 }
@@ -265,10 +274,6 @@ fn list(names: &[String]) -> String {
     }
     let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
-}
-
-fn hint(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |name| format!(" (nearest: `{name}`)"))
 }
 
 /// The parts that are wired together.

@@ -107,7 +107,7 @@ pub use self::{
         PartialReply, Reply, ReplyStream, ResponseFormat, StatusKind, TimeoutPhase, ToolCallDelta,
         ToolChoice, ToolDefinition, ToolResultDelta, TransportPhase, Usage,
     },
-    nearest::nearest,
+    nearest::{nearest, nearest_hint},
     observer::{
         CallId, CallInfo, CallRecord, CallResult, Cost, CostError, Event, EventEmitter, Meter,
         ModelDescription, ModelRequest, Observer, ObserverIdentity, PriceList, Prices, Progress,

@@ -18,6 +18,23 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     search::find(name, &mut candidates.into_iter())
 }
 
+/// Returns the hint at the nearest known name, for the text of an error. It is empty if there is no
+/// such name.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{nearest, nearest_hint};
+///
+/// let hint = nearest_hint(nearest("math", ["maths", "physics"]));
+/// assert_eq!(format!("no tool `math`{hint}"), "no tool `math` (nearest: `maths`)");
+/// assert_eq!(nearest_hint(None), "");
+/// ```
+#[must_use]
+pub fn nearest_hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (nearest: `{name}`)"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::search::edits;

@@ -2,7 +2,11 @@
 
 use std::collections::HashSet;
 
-use crate::{nearest::nearest, prompt::Slot, variables::Variables};
+use crate::{
+    nearest::{nearest, nearest_hint},
+    prompt::Slot,
+    variables::Variables,
+};
 
 /// The input of a call that holds the user's text, and the output that holds the answer. Both are
 /// named or inferred.
@@ -198,7 +202,7 @@ fn advice(side: &str, candidates: &[String]) -> String {
 
 fn hint(key: &str, found: &[String]) -> String {
     match nearest(key, found.iter().map(String::as_str)) {
-        Some(nearest) => format!(" (nearest: `{nearest}`)"),
+        near @ Some(_) => nearest_hint(near),
         None if found.is_empty() => String::new(),
         None => format!(" (there is {})", quoted(found)),
     }

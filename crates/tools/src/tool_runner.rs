@@ -9,7 +9,7 @@ use std::{
 
 use conversant_core::{
     CallOptions, Content, Event, EventEmitter, InvalidToolCall, Message, ModelError, TimeoutPhase,
-    ToolCall, Withheld, drop_payload, nearest, shortened,
+    ToolCall, Withheld, drop_payload, nearest, nearest_hint, shortened,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 
@@ -96,10 +96,9 @@ impl ToolRunner {
     async fn call(&self, call: &ToolCall) -> Result<Content, String> {
         let Some(tool) = self.tools.get(&call.name) else {
             let names = self.tools.definitions().map(|tool| tool.name.as_str());
-            let hint = nearest(&call.name, names)
-                .map_or_else(String::new, |name| format!(", the nearest is `{name}`"));
+            let hint = nearest_hint(nearest(&call.name, names));
             return Err(format!(
-                "unknown tool `{}`; the tools are {}{hint}",
+                "unknown tool `{}`{hint}; the tools are {}",
                 shortened(&call.name),
                 self.tools.names()
             ));

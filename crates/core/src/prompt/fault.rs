@@ -1,6 +1,6 @@
 //! The faults of a prompt that are known before it is formatted.
 
-use crate::value::ValueKind;
+use crate::{nearest::nearest_hint, value::ValueKind};
 
 /// A fault of a prompt that is known before it is formatted ([`Prompt::faults`]). Its text shows no
 /// value.
@@ -32,7 +32,7 @@ pub enum PromptFault {
         reason: String,
     },
     /// A part of a pipeline is not used, and a variable with nearly its name is.
-    #[error("part `{name}` of the pipeline is not used (nearest: `{nearest}`)")]
+    #[error("part `{name}` of the pipeline is not used{}", nearest_hint(Some(nearest)))]
     UnusedPart {
         /// The part.
         name: String,

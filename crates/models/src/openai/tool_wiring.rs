@@ -1,6 +1,6 @@
 //! Checks the tools that are set once, when an adapter is built.
 
-use conversant_core::{CallOptions, ModelError, ToolChoice, nearest};
+use conversant_core::{CallOptions, ModelError, ToolChoice, nearest, nearest_hint};
 
 /// Checks that each tool has a name of its own and takes an object, and that the choice is one of
 /// them. Without tools, the choice is for those of the calls.
@@ -25,9 +25,8 @@ pub(super) fn check(options: &CallOptions) -> Result<(), ModelError> {
         && !options.tools.is_empty()
         && !names().any(|known| known == name)
     {
-        let nearest = nearest(name, names());
-        let nearest = nearest.map(|known| format!(" (nearest: `{known}`)")).unwrap_or_default();
-        let what = format!("`tool_choice` names `{name}`, which is none of the tools{nearest}");
+        let hint = nearest_hint(nearest(name, names()));
+        let what = format!("`tool_choice` names `{name}`, which is none of the tools{hint}");
         return Err(ModelError::config(what));
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use conversant_core::shortened;
+use conversant_core::{nearest_hint, shortened};
 
 use crate::error::TemplateError;
 
@@ -67,11 +67,8 @@ impl fmt::Display for LoadError {
                 shortened(field)
             ),
             Self::UnknownField { field, nearest } => {
-                write!(f, "cannot load the prompt: unknown field `{}`", shortened(field))?;
-                match nearest {
-                    Some(nearest) => write!(f, " (nearest: `{nearest}`)"),
-                    None => Ok(()),
-                }
+                let (field, hint) = (shortened(field), nearest_hint(nearest.as_deref()));
+                write!(f, "cannot load the prompt: unknown field `{field}`{hint}")
             }
             Self::MissingField(field) => {
                 write!(f, "cannot load the prompt: missing field `{field}`")
