@@ -39,6 +39,11 @@ impl Listing {
         }
     }
 
+    /// Returns whether the session was ever used: a turn, a title, a label or a fork begins it.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.times.is_some()
+    }
+
     /// Returns the listing of a session that was forked from this one.
     pub(super) fn forked(&self) -> Self {
         Self { labels: self.labels.clone(), ..Self::default() }

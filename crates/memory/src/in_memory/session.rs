@@ -79,11 +79,10 @@ impl Session {
         self.epoch.saturating_add(1)
     }
 
-    /// Marks the session as deleted if nothing is stored in it and it was never cleared, so that a
-    /// new one of its name is the same. Returns whether it is.
+    /// Marks the session as deleted if nothing was ever stored in it. Returns whether it is.
     pub(super) fn leave_if_new(&mut self) -> bool {
         self.deleted = self.epoch == self.first_epoch
-            && !self.is_listed()
+            && !self.listing.has_begun()
             && self.notes.is_empty()
             && self.lease.is_none();
         self.deleted
