@@ -303,9 +303,9 @@ pub trait ChatHistory: Send + Sync {
     ///   at that turn.
     /// - It loads a note only if all turns that the note covers are on the path, and stores one
     ///   only while the view ends at the tip. Elsewhere [`put_note`](Self::put_note) does nothing,
-    ///   and neither does [`replace_note`](Self::replace_note), which still returns whether the note
-    ///   that the view loads is the one that was read. So a memory at an earlier point keeps the
-    ///   notes of the conversation, and needs no code for it.
+    ///   and neither does [`replace_note`](Self::replace_note), which returns whether the note that
+    ///   the view loads is the one that was read. So a memory at an earlier point keeps the notes
+    ///   of the conversation, and needs no code for it.
     ///
     /// It does no I/O. Use a view for one session and one call: to answer a question again, or to
     /// ask another one in its place.

@@ -20,8 +20,8 @@ use conversant_core::{
 ///
 /// # Errors
 /// An operation fails as the one of [`ChatHistory`] does, and with
-/// [`UnknownTurn`](HistoryError::UnknownTurn) if the session does not have the point. A session that
-/// was never written has its tip and [`Point::Start`], and is empty there.
+/// [`UnknownTurn`](HistoryError::UnknownTurn) if the session does not have the point. A session
+/// that was never written has its tip and [`Point::Start`], and is empty there.
 #[async_trait]
 pub trait BranchedHistory: ChatHistory + Clone + 'static {
     /// Loads a part of a session that ends at a point, whose version is that of the slice.
@@ -98,9 +98,9 @@ pub trait BranchedHistory: ChatHistory + Clone + 'static {
         note: &Note,
     ) -> Result<(), HistoryError>;
 
-    /// Stores a note, if the point is the session's tip and the note that [`note_at`](Self::note_at)
-    /// finds there is still the one that was read. Returns whether it is: at another point too,
-    /// where nothing is stored.
+    /// Stores a note, if the point is the session's tip and the note that
+    /// [`note_at`](Self::note_at) finds there is still the one that was read. Returns whether it
+    /// is: at another point too, where nothing is stored.
     ///
     /// # Errors
     /// As [`ChatHistory::replace_note`], and [above](Self#errors).

@@ -22,8 +22,8 @@
 //! | [`CompletionModel`](conversant_core::CompletionModel) | [`completion_model`] | the same |
 //!
 //! A check that does not apply (notes, in a history without notes) is skipped, and the report lists
-//! it. Most checks of [`shared_history`], [`networked_history`] and [`killed_history`] compare whole
-//! turns, and are skipped if the store does not have
+//! it. Most checks of [`shared_history`], [`networked_history`] and [`killed_history`] compare
+//! whole turns, and are skipped if the store does not have
 //! [`turns`](conversant_core::ChatHistory::turns). A panic of the implementation is not caught: it
 //! fails the test where it happens. An implementation that never returns hangs its suite.
 

@@ -326,8 +326,8 @@ impl Names {
         self.title.is_none() && self.labels.is_empty()
     }
 
-    /// Sets the names that the session does not have yet, and cuts a title that is too long. Returns
-    /// whether the history has taken all of them whole.
+    /// Sets the names that the session does not have yet, and cuts a title that is too long.
+    /// Returns whether the history has taken all of them whole.
     pub(crate) async fn store(
         &self,
         to: &dyn ChatHistory,

@@ -111,7 +111,7 @@ impl FilePlace {
     }
 }
 
-/// What conversations are written to.
+/// A file that is being written, or standard output.
 #[derive(Debug)]
 pub enum Output {
     Standard(Stdout),

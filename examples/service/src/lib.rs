@@ -107,8 +107,8 @@ impl Service {
         Ok(chain.map_err(failure::status(StatusCode::INTERNAL_SERVER_ERROR))?)
     }
 
-    /// Runs a call to its end, also if the client leaves: the future of its request is dropped then,
-    /// and would take with it what is paid for.
+    /// Runs a call to its end, also if the client leaves: the future of its request is dropped
+    /// then, and would take with it what is paid for.
     async fn run<T: Send + 'static>(
         &self,
         call: impl Future<Output = T> + Send + 'static,

@@ -167,7 +167,7 @@ pub enum Event<'e> {
     /// An attempt of a request has failed and is repeated after a wait.
     #[non_exhaustive]
     Retrying {
-        /// The number of the request in the call. `None` if its start was not reported: somebody
+        /// The number of the request in the call. `None` if its start was not reported: the caller
         /// has called the model itself, not by [`LanguageModel`](crate::LanguageModel).
         number: Option<u32>,
         /// The model, if the start of the request was reported.

@@ -102,7 +102,7 @@ impl Sessions {
     }
 
     /// Returns at most `count` sessions in the order of their ids, after one if it is given.
-    fn some(
+    fn following(
         &self,
         after: Option<&SessionId>,
         count: usize,
@@ -258,10 +258,10 @@ impl Sessions {
     pub(super) fn list(&self, after: Option<&SessionId>, limit: usize) -> Vec<SessionId> {
         let (mut listed, mut after) = (Vec::new(), after.cloned());
         while listed.len() < limit {
-            let some = self.some(after.as_ref(), (limit - listed.len()).min(MAX_PAGE));
-            let Some((last, _)) = some.last() else { break };
+            let page = self.following(after.as_ref(), (limit - listed.len()).min(MAX_PAGE));
+            let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
-            let written = some.into_iter().filter(|(_, session)| lock(session).is_listed());
+            let written = page.into_iter().filter(|(_, session)| lock(session).is_listed());
             listed.extend(written.map(|(id, _)| id));
         }
         listed
@@ -334,7 +334,7 @@ impl Sessions {
             let used = lock(&session).is_selected(&id, filter, after)?;
             Some((used, id))
         };
-        let all = self.some(None, usize::MAX);
+        let all = self.following(None, usize::MAX);
         let mut selected: Vec<_> = all.into_iter().filter_map(selected).collect();
         selected.sort_unstable();
         selected

@@ -1,4 +1,4 @@
-//! What the document of a turn says of it.
+//! The document of a turn: its place in the conversation, and its messages.
 
 use conversant_core::{Document, Match, Message, Messages, Value, Version};
 use serde_json::{Error, Value as Json};

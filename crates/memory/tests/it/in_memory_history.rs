@@ -246,7 +246,7 @@ fn what_stores_nothing_leaves_no_session() {
         let (history, s) = (InMemoryHistory::new(), session("s"));
         let seen = history.append(&s, &turn(1), Expect::Any).await.unwrap();
         history.delete(&s).await.unwrap();
-        // The usual order: an answer is saved, the user deletes the chat, and its summary is stored.
+        // An answer is saved, the user deletes the chat, and its summary is stored.
         let late = Note::new("a summary", seen);
         let stale = |error: &HistoryError| matches!(error, HistoryError::Stale { .. });
         assert!(stale(&history.put_note(&s, "summary", &late).await.unwrap_err()));
@@ -359,6 +359,6 @@ fn the_branches_of_a_session_keep_encoded_messages_as_long_as_it() {
     assert_eq!(before[1], "Human: first\nAI: Yes\nHuman: again\nAI: Yes\nHuman: other\nAI: Yes");
     for end in [&second, &other, &again] {
         let turns = block_on(at(end).turns(&session("a"), Range::LastTurns(1))).unwrap();
-        assert_eq!(turns, [end.clone()]);
+        assert_eq!(turns, std::slice::from_ref(end));
     }
 }

@@ -202,7 +202,7 @@ fn a_file_with_another_digest_is_no_file() {
     assert!(error.contains("no digest"), "{error}");
 }
 
-/// What the server that has the file says of it does not count: its tag is another one.
+/// The tag of the server that has the file is another one, and does not count.
 #[test]
 fn a_file_is_checked_by_what_the_hub_says_with_its_redirect() {
     let whole = Hub::start(Some(OTHER), usize::MAX);
@@ -214,7 +214,7 @@ fn a_file_is_checked_by_what_the_hub_says_with_its_redirect() {
     assert_eq!(last.unwrap().total, Some(22));
     assert_eq!((hub.ranges(), whole.ranges()), (vec![String::new(); 2], vec![String::new()]));
 
-    // What was cut off is continued, and a part is no file, also if its length is not known.
+    // A file that was cut off is continued, also if the server does not say its length.
     let cut = Hub::answering(|_, _| {
         format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}", &CONTENT[..10])
     });

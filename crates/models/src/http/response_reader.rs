@@ -55,7 +55,7 @@ pub(crate) struct BufferedResponse {
     pub(super) head: AnswerHead,
 }
 
-/// What the head of a response says of its answer.
+/// The facts about an answer that the head of its response has.
 #[derive(Debug, Default)]
 pub(crate) struct AnswerHead {
     pub(crate) request_id: Option<String>,
@@ -63,7 +63,7 @@ pub(crate) struct AnswerHead {
 }
 
 impl AnswerHead {
-    /// Adds what it says to the error of the answer.
+    /// Adds them to the error of the answer.
     pub(crate) fn add_to(&self, mut error: ModelError) -> ModelError {
         match &mut error {
             ModelError::Decode(error) => error.content_type = self.content_type.to_text(),

@@ -63,7 +63,8 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Reports that a request has failed, and that the call makes another one, which is no retry.
+    /// Reports that a request has failed, and that the call makes another one, which does not count
+    /// as a retry.
     pub(crate) fn goes_on_after(&mut self, error: &ModelError, events: &EventEmitter) {
         self.retries.report(error, Duration::ZERO, events);
     }
@@ -102,7 +103,7 @@ impl Connection {
     /// Reads a response to its end, of which `first` was read before, and decodes it.
     ///
     /// # Errors
-    /// [`FailedAttempt`], with what the head of the response says.
+    /// [`FailedAttempt`], with the facts of the response's head.
     pub(crate) async fn whole<T>(
         &self,
         reader: &mut ResponseReader,

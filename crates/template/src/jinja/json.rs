@@ -11,11 +11,11 @@ const MAX_DEPTH: usize = 200;
 /// The form of the JSON that [`to_json`] writes.
 #[derive(Debug, Clone, Copy)]
 pub struct JsonFormat<'f> {
-    /// What stands between items: `, ` in Python.
+    /// The text between items: `, ` in Python.
     pub item_separator: &'f str,
-    /// What follows a key: `: ` in Python.
+    /// The text after a key: `: ` in Python.
     pub key_separator: &'f str,
-    /// What a line begins with for each level of nesting. `None` writes one line.
+    /// The text with which a line begins, for each level of nesting. `None` writes one line.
     pub indent: Option<&'f str>,
     /// Whether keys are sorted by their characters.
     pub sort_keys: bool,

@@ -437,7 +437,7 @@ async fn a_retry_is_an_event_of_its_request() {
         let has_usage = |pair: &KeyValue| pair.key.as_str() == "gen_ai.usage.input_tokens";
         assert!(span.attributes.iter().any(has_usage), "{name}");
     }
-    // Nobody has reported the start of this one.
+    // The start of this one was not reported.
     models[0].generate(&request).await.unwrap();
     assert!(spans.take().is_empty());
 }

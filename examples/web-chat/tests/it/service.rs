@@ -463,12 +463,13 @@ pub(crate) fn a_deletion_ends_no_answer() {
     feed.begin(running(next)).unwrap();
 }
 
+type Fails = fn() -> HistoryError;
+
 /// Failures of the store have the statuses that core gives them, and say what passes.
 pub(crate) async fn errors_of_the_store_say_what_to_do() {
-    let unreachable = || HistoryError::Backend { source: "refused".into() };
-    let cases: [(fn() -> HistoryError, u16, bool); 4] = [
+    let cases: [(Fails, u16, bool); 4] = [
         (|| HistoryError::Busy, 409, true),
-        (unreachable, 503, true),
+        (|| HistoryError::Backend { source: "refused".into() }, 503, true),
         (|| HistoryError::Unsupported { what: "lists" }, 500, false),
         (|| HistoryError::Corrupt { what: "a line".to_owned(), source: None }, 500, false),
     ];
