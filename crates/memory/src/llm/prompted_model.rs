@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use conversant_core::{
-    BoxError, FinishReason, LanguageModel, MaintainContext, ModelError, PartialReply, Prompt,
-    PromptError, Reply, RequestPurpose, Variables, clock::Instant, prompt_inputs,
-    without_reasoning,
+    BoxError, LanguageModel, MaintainContext, ModelError, PartialReply, Prompt, PromptError, Reply,
+    RequestPurpose, Variables, clock::Instant, prompt_inputs, without_reasoning,
 };
 
 #[cfg(feature = "entities")]
@@ -119,9 +118,10 @@ fn text_of(reply: &Reply) -> Result<String, BoxError> {
 #[cfg(feature = "summaries")]
 pub(crate) fn beginning_of(error: &BoxError) -> Option<String> {
     match error.downcast_ref()? {
-        ModelError::Incomplete { finish_reason: FinishReason::Length, partial } => {
-            usable(partial.text.as_str())
-        }
+        ModelError::Incomplete {
+            finish_reason: conversant_core::FinishReason::Length,
+            partial,
+        } => usable(partial.text.as_str()),
         _ => None,
     }
 }
