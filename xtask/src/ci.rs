@@ -124,7 +124,8 @@ fn ask_a_real_model() -> Result<Outcome, Box<dyn std::error::Error>> {
 /// Compares the compile errors of the macros with those that were written down.
 fn check_macros() -> Result<Outcome, Box<dyn std::error::Error>> {
     let mut tests = cargo(&["test", "--manifest-path", "xtask/macro-faults/Cargo.toml"]);
-    tests.args(["--target-dir", "target/macro-faults"]).shown()
+    // The variable is for trybuild too.
+    tests.env("CARGO_TARGET_DIR", workspace::root().join("target/macro-faults")).shown()
 }
 
 /// Returns a path in `../shared`.
