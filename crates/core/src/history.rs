@@ -153,7 +153,8 @@ pub trait ChatHistory: Send + Sync {
         Ok(())
     }
 
-    /// Removes all turns and notes of a session and starts a new epoch.
+    /// Removes all turns and notes of a session and starts a new epoch, also if there are none: a
+    /// call that began before is not saved after it.
     ///
     /// # Errors
     /// Those of [every operation](Self#errors). On a full disk a removal can fail too, with
@@ -258,7 +259,8 @@ pub trait ChatHistory: Send + Sync {
     ///
     /// # Errors
     /// As [`put_note`](Self::put_note): [`HistoryError::Stale`] says that the session does not have
-    /// what the note covers, and `false` that the note is another one than was read.
+    /// what the note covers, and `false` that the note is another one than was read. If both hold,
+    /// a store says either.
     async fn replace_note(
         &self,
         session: &SessionId,

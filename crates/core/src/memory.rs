@@ -31,7 +31,11 @@ use crate::{
 /// A save may be repeated, since it is idempotent by the turn's id. A history refuses another turn
 /// of the id ([`HistoryError::TurnIdInUse`]), and the save fails. If the call fails before the
 /// answer, only [`abandon`](Self::abandon) is called, so `load` must not change the conversation.
-/// Calls on one conversation do not overlap within one chain.
+///
+/// Calls on one conversation do not overlap within one chain. Those of several chains may: turns
+/// that are saved at once are all there, and `maintain` covers only what it has read, also if
+/// turns are saved or the conversation is cleared meanwhile. No error quotes what was said.
+/// `suite::memory` of `conversant-testkit` checks all this.
 ///
 /// # Examples
 ///

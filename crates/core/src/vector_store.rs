@@ -91,7 +91,7 @@ pub struct Document {
     pub id: String,
     /// The text.
     pub text: String,
-    /// The metadata.
+    /// The metadata. Numbers and data come back from a store as such.
     #[serde(default)]
     pub metadata: Variables,
 }
@@ -152,7 +152,11 @@ impl Match {
 ///   one.
 /// - Once polled, an `add`, a `clear` or a `remove` may take effect although its future is dropped:
 ///   whole or not at all. It can be repeated.
-/// - A document comes back as it was added, and its id is any text.
+/// - A document comes back as it was added, and its id is any text. So do the values of its
+///   metadata: an integer is no float or text afterwards, and data stay data. A store whose own
+///   metadata has other types keeps them as JSON.
+/// - Names of collections differ if one of their characters does, in case or at their ends too.
+/// - Operations may overlap: what is added at once is all there. No error quotes a text.
 ///
 /// # Errors
 /// Every operation may fail with [`Backend`](VectorStoreError::Backend). The methods say which

@@ -62,6 +62,7 @@ mod poll_then_drop;
 mod scripted;
 pub mod servers;
 pub mod simulation;
+mod stop_sequences;
 pub mod suite;
 #[cfg(feature = "tls")]
 mod tls_proxy;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{message::Message, messages::Messages, tool_call::ShownName};
 
-/// A piece of an answer.
+/// A piece of an answer. The texts of a stream's pieces together are the text of its end.
 ///
 /// `Debug` withholds text.
 ///

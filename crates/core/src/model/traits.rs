@@ -20,7 +20,9 @@ use crate::observer::ModelDescription;
 ///
 /// Write `#[async_trait]` above the `impl`. A call whose deadline has passed fails with
 /// [`ModelError::Timeout`] in the phase [`TimeoutPhase::Total`], as
-/// [`CallOptions::check_deadline`] returns it.
+/// [`CallOptions::check_deadline`] returns it. An answer ends before the first of the stop sequences
+/// ([`CallOptions::stop`]); a model that has none refuses them. No error quotes what was said.
+/// `suite::chat_model` of `conversant-testkit` checks this.
 ///
 /// # Examples
 ///
@@ -40,6 +42,11 @@ pub trait ChatModel: Send + Sync {
 
     /// Returns the answer piece by piece. By default, the stream has the whole answer of
     /// [`generate`](Self::generate) as one piece.
+    ///
+    /// The pieces are the answer: their texts together are the text of the reply in
+    /// [`Delta::Done`](crate::Delta::Done), which is the last item, and pieces of tool calls, if
+    /// there are any, are those of its calls. Chains pass on what comes, and a text that is in
+    /// `Done` alone is never shown to a reader of pieces.
     ///
     /// # Errors
     /// [`ModelError`] if the answer does not begin. Later errors are items of the stream.
@@ -76,8 +83,8 @@ pub trait CompletionModel: Send + Sync {
     /// [`ModelError`]; its variants correspond to actions of the caller.
     async fn generate(&self, request: &CompletionRequest) -> Result<Reply, ModelError>;
 
-    /// Returns the continuation piece by piece. By default, the stream has the whole answer of
-    /// [`generate`](Self::generate) as one piece.
+    /// Returns the continuation piece by piece, as [`ChatModel::stream`] does. By default, the
+    /// stream has the whole answer of [`generate`](Self::generate) as one piece.
     ///
     /// # Errors
     /// [`ModelError`] if the answer does not begin. Later errors are items of the stream.

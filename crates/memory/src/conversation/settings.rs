@@ -188,8 +188,8 @@ macro_rules! conversation_methods {
             &self.conversation.keys
         }
 
-        fn gives_text(&self, _variable: &str) -> bool {
-            true
+        fn gives_text(&self, variable: &str) -> bool {
+            variable == self.conversation.name()
         }
 
         fn stored_in(

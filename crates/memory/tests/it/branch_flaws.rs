@@ -37,6 +37,8 @@ enum Flaw {
     DropsNotesOfViews,
     ReplacesNotesElsewhere,
     StoresNothings,
+    ForgetsThePartsOfViews,
+    AppendsAnythingToViews,
     /// Not a flaw: it has no operations but those of branches.
     HasBranchesAlone,
 }
@@ -61,7 +63,9 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::ListsBackwards, "a_tree_is_as_it_was_grown"),
     (Flaw::ShowsTurnsOfOthers, "later_turns_of_the_source_are_not_in_a_fork"),
     (Flaw::ForksOverTurns, "a_fork_begins_a_session_without_turns"),
+    (Flaw::ForgetsThePartsOfViews, "turns_are_whole_on_any_branch"),
     (Flaw::LeavesViews, "a_repeated_append_moves_the_view"),
+    (Flaw::AppendsAnythingToViews, "a_stale_append_at_a_point_stores_nothing"),
     (Flaw::DropsNotesOfViews, "a_note_is_stored_at_the_tip"),
     (Flaw::ReplacesNotesElsewhere, "a_note_is_replaced_at_the_tip"),
     (Flaw::StoresNothings, "a_turn_without_messages_is_no_point"),
@@ -147,6 +151,13 @@ impl ChatHistory for Flawed {
             return self.seen().append(session, &filled, expect).await;
         }
         match expect {
+            expect if self.has(Flaw::ForgetsThePartsOfViews) && is_view => {
+                let whole = turn.clone().with_incomplete(false);
+                self.seen().append(session, &whole, expect).await
+            }
+            _ if self.has(Flaw::AppendsAnythingToViews) && is_view => {
+                self.seen().append(session, turn, Expect::Any).await
+            }
             Expect::SameEpoch(_) if self.has(Flaw::AppendsToTheTip) => {
                 self.seen().append(session, turn, Expect::Any).await
             }
@@ -327,6 +338,7 @@ async fn a_store_that_has_branches_alone_fails_no_check() {
         "a_note_of_a_branch_that_was_left_is_not_loaded",
         "a_note_without_a_tip_is_of_the_branch_that_had_it",
         "a_fork_begins_a_session_without_turns",
+        "turns_are_whole_on_any_branch",
         "a_note_is_stored_at_the_tip",
         "a_note_is_replaced_at_the_tip",
     ];

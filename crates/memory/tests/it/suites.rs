@@ -1,10 +1,17 @@
 //! The conformance suites, run on what this crate has.
 
-use conversant_core::TokenCounter;
+use std::sync::Arc;
+
+use conversant_core::{Memory, SessionId, TokenCounter};
 use conversant_memory::{
-    BufferMemory, InMemoryHistory, StringBufferMemory, TokenBufferMemory, WindowMemory,
+    BufferMemory, CombinedMemory, EntityMemory, InMemoryHistory, InMemoryVectorStore,
+    KnowledgeGraphMemory, StringBufferMemory, SummaryBufferMemory, SummaryMemory,
+    TokenBufferMemory, VectorStoreMemory, WindowMemory,
 };
-use conversant_testkit::suite;
+use conversant_testkit::{
+    Gate, ScriptedChat, ScriptedReply,
+    suite::{self, TopicEmbeddings},
+};
 
 /// Counts words.
 struct Words;
@@ -35,4 +42,35 @@ async fn memories() {
     suite::memory(StringBufferMemory::new).await.unwrap();
     suite::memory(WindowMemory::new).await.unwrap();
     suite::memory(|| TokenBufferMemory::new(Words)).await.unwrap();
+    suite::memory(|| VectorStoreMemory::new(InMemoryVectorStore::new(TopicEmbeddings::new())))
+        .await
+        .unwrap();
+}
+
+/// Maintenance waits for the model, so that turns are saved meanwhile.
+#[tokio::test]
+async fn memories_that_call_a_model() {
+    let gate = Gate::yielding();
+    let model = || {
+        let gate = gate.clone();
+        ScriptedChat::with_handler(move |_| ScriptedReply::text("(Ada, knows, Bob)").held_by(&gate))
+    };
+    suite::memory(|| SummaryMemory::new(model())).await.unwrap();
+    suite::memory(|| SummaryBufferMemory::new(model(), Words).with_max_token_limit(7))
+        .await
+        .unwrap();
+    suite::memory(|| EntityMemory::new(model())).await.unwrap();
+    suite::memory(|| KnowledgeGraphMemory::new(model())).await.unwrap();
+}
+
+#[tokio::test]
+async fn memories_that_are_combined() {
+    let make = || {
+        let (history, session) = (InMemoryHistory::new(), SessionId::new("s").unwrap());
+        let window = WindowMemory::new().with_history(history.clone(), session.clone());
+        let buffer = BufferMemory::new().with_memory_key("all").with_history(history, session);
+        let memories = [Arc::new(window) as Arc<dyn Memory>, Arc::new(buffer)];
+        CombinedMemory::new(memories).unwrap()
+    };
+    suite::memory(make).await.unwrap();
 }

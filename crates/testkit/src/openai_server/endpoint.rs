@@ -23,6 +23,8 @@ pub(super) struct RequestOptions {
     pub(super) choices: usize,
     pub(super) prompt_words: u64,
     pub(super) base64: bool,
+    /// The texts before which an answer ends.
+    pub(super) stop: Vec<String>,
 }
 
 /// The most choices that are served, so that a number in a request cannot fill the memory.
@@ -75,6 +77,13 @@ impl RequestOptions {
                 .filter_map(|key| body.get(key))
                 .map(count_words)
                 .sum(),
+            stop: match body.get("stop") {
+                Some(Value::String(stop)) => vec![stop.clone()],
+                Some(Value::Array(stops)) => {
+                    stops.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+                }
+                _ => Vec::new(),
+            },
             base64: body.get("encoding_format").and_then(Value::as_str) == Some("base64"),
         }
     }

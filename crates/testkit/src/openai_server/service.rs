@@ -23,6 +23,7 @@ use super::{
     settings::ServerDialect,
     state::State,
 };
+use crate::stop_sequences;
 
 const JSON: &str = "application/json";
 
@@ -182,6 +183,10 @@ fn payload(
         Content::Embeddings(vectors) => json(completion::embeddings(vectors, options)),
         Content::Said(choices) => {
             let endpoint = endpoint.unwrap_or(Endpoint::Chat);
+            let mut choices = choices.clone();
+            for text in choices.iter_mut().filter_map(|choice| choice.text.as_mut()) {
+                stop_sequences::cut(text, &options.stop);
+            }
             // One choice is repeated for the requested number.
             let choices = match choices.as_slice() {
                 [only] => std::iter::repeat_n(only, options.choices).collect(),

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use conversant_core::{FinishReason, Message, ModelError, Reply};
+use conversant_core::{CallOptions, FinishReason, Message, ModelError, Reply};
 
-use crate::gate::Gate;
+use crate::{gate::Gate, stop_sequences};
 
 /// The reply of a [`Scripted`](super::Scripted) model to one call.
 ///
@@ -90,6 +90,32 @@ impl ScriptedReply {
     /// [`held_by`](Self::held_by).
     pub fn held_after(mut self, pieces: usize, gate: &Gate) -> Self {
         self.hold = Some((pieces, gate.clone()));
+        self
+    }
+
+    /// Keeps the reply within the options of a call, as models do: it is a timeout if the deadline
+    /// has passed, and ends before the first stop sequence.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{CallOptions, ChatRequest};
+    /// use conversant_testkit::{ScriptedChat, ScriptedReply};
+    ///
+    /// let model = ScriptedChat::with_handler(|request: &ChatRequest| {
+    ///     ScriptedReply::text("Yes.\nHuman: And now?").within(&request.options)
+    /// });
+    /// # let _ = model;
+    /// ```
+    pub fn within(mut self, options: &CallOptions) -> Self {
+        if let Err(error) = options.check_deadline() {
+            return error.into();
+        }
+        if stop_sequences::cut(&mut self.pieces, &options.stop)
+            && let End::Done(reply) = &mut self.end
+        {
+            reply.message = Message::ai(self.pieces.concat());
+        }
         self
     }
 

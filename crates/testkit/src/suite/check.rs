@@ -77,6 +77,21 @@ pub(super) type Running<'s> = Pin<Box<dyn Future<Output = Checked> + 's>>;
 
 pub(super) use {ensure, run, run_at_once};
 
+/// A text that no error may repeat.
+pub(super) const CANARY: &str = "canary-7f3a";
+
+/// Checks that neither an error nor its causes repeat what was said.
+pub(super) fn withholds(error: &dyn Error) -> Checked {
+    let mut shown = format!("{error:?} {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        shown.push_str(&format!(" {cause:?} {cause}"));
+        source = cause.source();
+    }
+    ensure!(!shown.contains(CANARY), "an error repeats what was said");
+    Ok(())
+}
+
 /// A future that waits more often than this is not tried further.
 pub(super) const MAX_POLLS: usize = 64;
 

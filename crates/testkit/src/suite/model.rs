@@ -1,7 +1,7 @@
 //! The suites of chat and completion models.
 
 use std::{
-    error::Error,
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -12,7 +12,7 @@ use conversant_core::{
 use serde_json::json;
 
 use super::{
-    check::{Checked, MAX_POLLS, ODD_TEXTS, Stop, ensure, run},
+    check::{CANARY, Checked, MAX_POLLS, ODD_TEXTS, Stop, ensure, run, withholds},
     report::{Running, SuiteError, SuiteReport},
 };
 use crate::{join_all::join_all, poll_then_drop};
@@ -65,15 +65,14 @@ pub async fn chat_model<M: ChatModel + 'static>(
 ///
 /// # Examples
 ///
-/// A scripted model passes over deadlines, unless its handler looks at them:
+/// A scripted model passes over the options of a call, unless its handler looks at them:
 ///
 /// ```
 /// use conversant_core::CompletionRequest;
 /// use conversant_testkit::{ScriptedCompletion, ScriptedReply, block_on, suite};
 ///
-/// let handler = |request: &CompletionRequest| match request.options.check_deadline() {
-///     Ok(()) => ScriptedReply::text("Yes."),
-///     Err(error) => error.into(),
+/// let handler = |request: &CompletionRequest| {
+///     ScriptedReply::text("Yes.").within(&request.options)
 /// };
 /// block_on(suite::completion_model(|| ScriptedCompletion::with_handler(handler)))?;
 /// # Ok::<(), suite::SuiteError>(())
@@ -98,7 +97,9 @@ async fn model(
         an_empty_prompt_is_answered_or_refused,
         errors_withhold_what_was_said,
         a_deadline_that_is_over_ends_the_call,
+        an_answer_ends_before_a_stop_sequence,
         calls_run_at_once,
+        answers_belong_to_their_calls,
         a_dropped_call_leaves_the_model_as_it_was,
         a_dropped_stream_leaves_the_model_as_it_was,
     );
@@ -143,6 +144,7 @@ async fn a_stream_ends_with_the_answer(model: &LanguageModel) -> Checked {
 async fn the_pieces_of_a_stream_are_the_answer(model: &LanguageModel) -> Checked {
     let mut stream = model.stream(question(), CallOptions::new()).await?;
     let mut text = String::new();
+    let mut calls: BTreeMap<usize, String> = BTreeMap::new();
     let mut whole = None;
     while let Some(delta) = stream.next().await {
         match delta? {
@@ -150,12 +152,29 @@ async fn the_pieces_of_a_stream_are_the_answer(model: &LanguageModel) -> Checked
                 ensure!(!piece.is_empty(), "a piece of text was empty");
                 text.push_str(&piece);
             }
-            Delta::Done(reply) => whole = Some(reply.text().into_owned()),
+            Delta::ToolCall(piece) => {
+                calls.entry(piece.index).or_default().push_str(&piece.name.unwrap_or_default());
+            }
+            Delta::Done(reply) => whole = Some(reply),
             _ => {}
         }
     }
-    let whole = whole.unwrap_or_default();
-    ensure!(text == whole, "pieces of {} bytes, an answer of {}", text.len(), whole.len());
+    let Some(whole) = whole else { return Err(Stop::Failed("there is no answer".to_owned())) };
+    let answer = whole.text();
+    ensure!(text == answer, "pieces of {} bytes, an answer of {}", text.len(), answer.len());
+    // A call without valid arguments is one too.
+    let message = &whole.message;
+    let (valid, invalid) = (message.tool_calls(), message.invalid_tool_calls());
+    let mut names: Vec<&str> = valid.iter().map(|call| call.name.as_str()).collect();
+    names.extend(invalid.iter().map(|call| call.name.as_deref().unwrap_or_default()));
+    let mut pieces: Vec<&str> = calls.values().map(String::as_str).collect();
+    names.sort_unstable();
+    pieces.sort_unstable();
+    // A stream need not have the calls before its end.
+    ensure!(
+        pieces.is_empty() || pieces == names,
+        "pieces of the tool calls {pieces:?}, and an answer with {names:?}"
+    );
     Ok(())
 }
 
@@ -192,31 +211,76 @@ async fn an_empty_prompt_is_answered_or_refused(model: &LanguageModel) -> Checke
 }
 
 async fn errors_withhold_what_was_said(model: &LanguageModel) -> Checked {
-    const CANARY: &str = "canary-7f3a";
     let prompts = ODD_TEXTS.iter().map(|text| format!("{CANARY} {text}"));
     for prompt in prompts.chain([CANARY.repeat(100_000)]) {
-        let Err(error) = ask(model, PromptValue::from(prompt)).await else { continue };
-        let mut shown = format!("{error:?} {error}");
-        let mut source = error.source();
-        while let Some(cause) = source {
-            shown.push_str(&format!(" {cause:?} {cause}"));
-            source = cause.source();
+        for is_streamed in [false, true] {
+            let prompt = PromptValue::from(prompt.as_str());
+            if let Err(error) = answer(model, prompt, CallOptions::new(), is_streamed).await {
+                withholds(&error)?;
+            }
         }
-        ensure!(!shown.contains(CANARY), "an error repeats what was said");
     }
     Ok(())
+}
+
+/// Returns the answer of a call or of a stream.
+async fn answer(
+    model: &LanguageModel,
+    prompt: PromptValue,
+    options: CallOptions,
+    is_streamed: bool,
+) -> Result<Reply, ModelError> {
+    match is_streamed {
+        true => model.stream(prompt, options).await?.into_reply().await,
+        false => model.generate(prompt, options).await,
+    }
+}
+
+/// An answer of another call would be the answer of another user.
+async fn answers_belong_to_their_calls(model: &LanguageModel) -> Checked {
+    let canaries: Vec<String> =
+        (0..CALLERS).map(|number| format!("{CANARY}-{number}-{CANARY}")).collect();
+    let prompt = |canary: &String| PromptValue::from(format!("Please repeat {canary}, my friend"));
+    let calls = canaries
+        .iter()
+        .enumerate()
+        .map(|(number, canary)| answer(model, prompt(canary), CallOptions::new(), number % 2 == 1));
+    let mut answers = Vec::new();
+    for reply in join_all(calls).await {
+        answers.push(reply?);
+    }
+    for canary in &canaries {
+        answers.push(ask(model, prompt(canary)).await?);
+    }
+    for (reply, own) in answers.iter().zip(canaries.iter().cycle()) {
+        let text = reply.text();
+        let is_own = canaries.iter().all(|canary| canary == own || !text.contains(canary));
+        ensure!(is_own, "an answer has what was said in another call");
+    }
+    Ok(())
+}
+
+/// Some models know no stop sequences, and refuse them.
+async fn an_answer_ends_before_a_stop_sequence(model: &LanguageModel) -> Checked {
+    let whole = ask(model, question()).await?;
+    // Its last character but one, so that something is left.
+    let Some(stop) = whole.text().chars().rev().nth(1).map(String::from) else { return Ok(()) };
+    for is_streamed in [false, true] {
+        let options = CallOptions::new().with_stop([stop.as_str()]);
+        if let Ok(reply) = answer(model, question(), options, is_streamed).await {
+            let goes_on = reply.text().contains(&stop);
+            ensure!(!goes_on, "streamed: {is_streamed}, an answer has its stop sequence {stop:?}");
+        }
+    }
+    is_answer(&ask(model, question()).await?)
 }
 
 async fn a_deadline_that_is_over_ends_the_call(model: &LanguageModel) -> Checked {
     let now = Instant::now();
     let over = now.checked_sub(Duration::from_secs(1)).unwrap_or(now);
     let options = || CallOptions::new().with_deadline(over);
-    is_too_late("an answer", model.generate(question(), options()).await)?;
-    let streamed = match model.stream(question(), options()).await {
-        Ok(stream) => stream.into_reply().await,
-        Err(error) => Err(error),
-    };
-    is_too_late("a stream", streamed)?;
+    is_too_late("an answer", answer(model, question(), options(), false).await)?;
+    is_too_late("a stream", answer(model, question(), options(), true).await)?;
     // The model still answers calls that have time.
     is_answer(&ask(model, question()).await?)
 }

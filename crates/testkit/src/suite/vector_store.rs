@@ -1,95 +1,21 @@
 //! The suite of vector stores.
 
-use std::{
-    cmp::Ordering,
-    sync::{Arc, Mutex},
-};
+mod documents;
+mod listed;
+mod steps;
+mod topics;
 
 use conversant_core::{
-    Collection, Document, Embeddings, GroupId, ModelError, SessionId, TurnId, UserId, Variables,
-    VectorStore, VectorStoreError, async_trait,
+    Collection, Document, GroupId, SessionId, TurnId, UserId, VectorStore, VectorStoreError,
 };
 
+use self::steps::{collection, documents, filled, finds};
+pub use self::topics::{EmbeddingFault, TopicEmbeddings};
 use super::{
-    check::{Checked, MAX_POLLS, ODD_TEXTS, Stop, ensure, run},
+    check::{CANARY, Checked, MAX_POLLS, Stop, ensure, run, withholds},
     report::{Running, SuiteError, SuiteReport},
 };
-use crate::poll_then_drop;
-
-/// An embedding model of three topics: how often a text has the words `pizza`, `chess` and `rain`.
-/// It can be made to fail once.
-///
-/// # Examples
-///
-/// ```
-/// use conversant_core::Embeddings;
-/// use conversant_testkit::{block_on, suite::{EmbeddingFault, TopicEmbeddings}};
-///
-/// let topics = TopicEmbeddings::new();
-/// let texts = ["pizza and pizza".to_owned()];
-/// assert_eq!(block_on(topics.embed(&texts))?, [[2.0, 0.0, 0.0]]);
-/// topics.fail_next(EmbeddingFault::Fails);
-/// assert!(block_on(topics.embed(&texts)).is_err());
-/// # Ok::<(), conversant_core::ModelError>(())
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct TopicEmbeddings(Arc<Mutex<Option<EmbeddingFault>>>);
-
-/// A fault of an embedding model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum EmbeddingFault {
-    /// The call fails.
-    Fails,
-    /// It returns no vectors.
-    None,
-    /// Its vectors have a number that is not finite.
-    NotFinite,
-    /// Its vectors have 4 numbers instead of 3.
-    Longer,
-    /// Its last vector has 4 numbers.
-    LastIsLonger,
-}
-
-impl TopicEmbeddings {
-    /// Creates a model.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Makes the next call go wrong.
-    pub fn fail_next(&self, fault: EmbeddingFault) {
-        *self.fault() = Some(fault);
-    }
-
-    fn fault(&self) -> std::sync::MutexGuard<'_, Option<EmbeddingFault>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-#[async_trait]
-impl Embeddings for TopicEmbeddings {
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
-        let vector = |text: &String| {
-            ["pizza", "chess", "rain"].map(|topic| text.matches(topic).count() as f32).to_vec()
-        };
-        let mut vectors: Vec<_> = texts.iter().map(vector).collect();
-        match self.fault().take() {
-            Some(EmbeddingFault::Fails) => return Err(ModelError::custom("it fails", true, None)),
-            Some(EmbeddingFault::None) => vectors.clear(),
-            Some(EmbeddingFault::NotFinite) => vectors.fill(vec![f32::NAN; 3]),
-            Some(EmbeddingFault::Longer) => vectors.fill(vec![1.0; 4]),
-            Some(EmbeddingFault::LastIsLonger) => {
-                if let Some(last) = vectors.last_mut() {
-                    last.push(1.0);
-                }
-            }
-            None => {}
-        }
-        Ok(vectors)
-    }
-}
+use crate::{join_all::join_all, poll_then_drop};
 
 /// Checks that a store fulfils the contract of [`VectorStore`].
 ///
@@ -170,49 +96,22 @@ pub async fn vector_store<S: VectorStore>(
         a_new_collection_is_empty,
         the_nearest_come_first,
         a_search_returns_at_most_k,
-        an_id_is_one_document,
-        documents_come_back_as_they_were,
+        documents::an_id_is_one_document,
+        documents::a_document_replaces_all_of_another,
+        documents::documents_come_back_as_they_were,
+        documents::long_ids_and_texts_come_back_as_they_were,
+        documents::many_documents_are_found_and_listed,
         collections_are_separate,
         clearing_empties_a_collection,
         documents_are_added_all_or_none,
         a_query_needs_a_valid_vector,
         a_dropped_add_is_whole_or_not_there,
-        documents_are_listed_by_id,
-        removed_documents_are_gone,
+        documents_that_are_added_at_once_are_all_there,
+        errors_withhold_the_texts,
+        listed::documents_are_listed_by_id,
+        listed::removed_documents_are_gone,
     );
     running.finish()
-}
-
-fn collection() -> Collection {
-    Collection::Session(SessionId::from(TurnId::random()))
-}
-
-fn documents() -> [Document; 4] {
-    [("1", "pizza"), ("2", "chess"), ("3", "pizza pizza chess"), ("4", "nothing")]
-        .map(|(id, text)| Document::new(id, text))
-}
-
-async fn filled<S: VectorStore>(
-    make: &impl AsyncFn(TopicEmbeddings) -> S,
-) -> Result<(S, TopicEmbeddings, Collection), Stop> {
-    let (topics, own) = (TopicEmbeddings::new(), collection());
-    let store = make(topics.clone()).await;
-    store.add(&own, &documents()).await?;
-    Ok((store, topics, own))
-}
-
-/// Checks the ids that a search returns.
-async fn finds<S: VectorStore>(
-    store: &S,
-    collection: &Collection,
-    text: &str,
-    k: usize,
-    expected: &[&str],
-) -> Checked {
-    let found = store.search(collection, text, k).await?;
-    let ids: Vec<_> = found.iter().map(|found| found.document.id.as_str()).collect();
-    ensure!(ids == expected, "a search for {text:?} found {ids:?} instead of {expected:?}");
-    Ok(())
 }
 
 async fn a_new_collection_is_empty<S: VectorStore>(
@@ -256,52 +155,39 @@ async fn a_search_returns_at_most_k<S: VectorStore>(
     Ok(())
 }
 
-async fn an_id_is_one_document<S: VectorStore>(
-    make: &impl AsyncFn(TopicEmbeddings) -> S,
-) -> Checked {
-    let (store, _, own) = filled(make).await?;
-    store.add(&own, &[Document::new("1", "rain")]).await?;
-    finds(&store, &own, "rain", 1, &["1"]).await?;
-    finds(&store, &own, "pizza", 1, &["3"]).await?;
-    // Of several documents with one id in one call, the last one stays.
-    let twice = [Document::new("5", "pizza"), Document::new("5", "chess chess rain")];
-    store.add(&own, &twice).await?;
-    let found = store.search(&own, "rain", 9).await?;
-    let texts: Vec<_> = found.iter().map(|found| found.document.text.as_str()).collect();
-    ensure!(texts.len() == 5 && texts.contains(&"chess chess rain"), "it found {texts:?}");
-    Ok(())
-}
-
-async fn documents_come_back_as_they_were<S: VectorStore>(
-    make: &impl AsyncFn(TopicEmbeddings) -> S,
-) -> Checked {
-    let store = make(TopicEmbeddings::new()).await;
-    for text in ODD_TEXTS {
-        let own = collection();
-        let metadata = Variables::from([("text", *text), ("kind", "odd")]);
-        let document = Document::new(format!("id {text}"), *text).with_metadata(metadata);
-        store.add(&own, std::slice::from_ref(&document)).await?;
-        let found = store.search(&own, "pizza", 2).await?;
-        let found: Vec<_> = found.into_iter().map(|found| found.document).collect();
-        ensure!(found == [document], "the text {text:?} came back as {found:?}");
-    }
-    Ok(())
-}
+/// Endings of names that stores have confused.
+const ENDINGS: &[&str] = &[
+    "",
+    " ",
+    "a",
+    "A",
+    "a/b",
+    "a_b",
+    "a-b",
+    "a:b",
+    "2",
+    "%",
+    "' \u{e9}",
+    "' e\u{301}",
+    "\u{1f600}",
+];
 
 async fn collections_are_separate<S: VectorStore>(
     make: &impl AsyncFn(TopicEmbeddings) -> S,
 ) -> Checked {
     let store = make(TopicEmbeddings::new()).await;
-    let name = format!("{} ' \u{e9}", TurnId::random());
-    let session = SessionId::new(name.as_str())?;
-    let all = [
-        Collection::Session(session),
-        Collection::User(UserId::new(name.as_str())?),
-        Collection::Group(GroupId::new(name.as_str())?),
-        Collection::shared(name.as_str()),
-        Collection::shared(name.to_uppercase()),
-        Collection::shared(format!("{name}2")),
-    ];
+    let run = TurnId::random();
+    let mut names: Vec<String> = ENDINGS.iter().map(|end| format!("{run}{end}")).collect();
+    names.extend([format!(" {run}"), format!("{run}").to_uppercase()]);
+    // Names of the greatest length that differ in their last letter.
+    names.extend(["x", "y"].map(|end| format!("{run}{}{end}", "x".repeat(440))));
+    let mut all = Vec::new();
+    for name in &names {
+        all.push(Collection::Session(SessionId::new(name.as_str())?));
+        all.push(Collection::User(UserId::new(name.as_str())?));
+        all.push(Collection::Group(GroupId::new(name.as_str())?));
+        all.push(Collection::shared(name.as_str()));
+    }
     for (collection, number) in all.iter().zip(0..) {
         finds(&store, collection, "rain", 9, &[]).await?;
         let id = format!("{number}");
@@ -314,6 +200,48 @@ async fn collections_are_separate<S: VectorStore>(
     }
     Ok(())
 }
+
+async fn documents_that_are_added_at_once_are_all_there<S: VectorStore>(
+    make: &impl AsyncFn(TopicEmbeddings) -> S,
+) -> Checked {
+    const CALLERS: usize = 8;
+    let (store, own) = (make(TopicEmbeddings::new()).await, collection());
+    let documents: Vec<Document> =
+        (0..CALLERS).map(|number| Document::new(format!("{number}"), "pizza")).collect();
+    let adds = documents.iter().map(|document| store.add(&own, std::slice::from_ref(document)));
+    for added in join_all(adds).await {
+        added?;
+    }
+    let found = store.search(&own, "pizza", 2 * CALLERS).await?.len();
+    ensure!(found == CALLERS, "of {CALLERS} documents that were added at once, {found} are there");
+    Ok(())
+}
+
+async fn errors_withhold_the_texts<S: VectorStore>(
+    make: &impl AsyncFn(TopicEmbeddings) -> S,
+) -> Checked {
+    let (store, topics, own) = filled(make).await?;
+    let text = format!("rain {CANARY}");
+    for fault in FAULTS {
+        topics.fail_next(fault);
+        if let Err(error) = store.add(&own, &[Document::new(CANARY, text.as_str())]).await {
+            withholds(&error)?;
+        }
+        topics.fail_next(fault);
+        if let Err(error) = store.search(&own, &text, 1).await {
+            withholds(&error)?;
+        }
+    }
+    Ok(())
+}
+
+const FAULTS: [EmbeddingFault; 5] = [
+    EmbeddingFault::Fails,
+    EmbeddingFault::None,
+    EmbeddingFault::NotFinite,
+    EmbeddingFault::Longer,
+    EmbeddingFault::LastIsLonger,
+];
 
 async fn clearing_empties_a_collection<S: VectorStore>(
     make: &impl AsyncFn(TopicEmbeddings) -> S,
@@ -335,13 +263,7 @@ async fn documents_are_added_all_or_none<S: VectorStore>(
 ) -> Checked {
     let (store, topics, own) = filled(make).await?;
     let more = ["1", "5", "6"].map(|id| Document::new(id, "rain"));
-    for fault in [
-        EmbeddingFault::Fails,
-        EmbeddingFault::None,
-        EmbeddingFault::NotFinite,
-        EmbeddingFault::Longer,
-        EmbeddingFault::LastIsLonger,
-    ] {
+    for fault in FAULTS {
         topics.fail_next(fault);
         let added = store.add(&own, &more).await;
         ensure!(added.is_err(), "documents were added, though the model {fault:?}");
@@ -388,81 +310,4 @@ async fn a_dropped_add_is_whole_or_not_there<S: VectorStore>(
         }
     }
     Ok(())
-}
-
-/// Skips a check of an operation that the store does not have.
-fn supported<R>(result: Result<R, VectorStoreError>, what: &str) -> Result<R, Stop> {
-    match result {
-        Err(VectorStoreError::Unsupported { .. }) => Err(Stop::Skipped(what.to_owned())),
-        result => Ok(result?),
-    }
-}
-
-/// Lists all documents, in pages.
-async fn listed<S: VectorStore>(
-    store: &S,
-    collection: &Collection,
-    page: usize,
-) -> Result<Vec<Document>, Stop> {
-    let mut all: Vec<Document> = Vec::new();
-    loop {
-        let after = all.last().map(|document| document.id.clone());
-        let found = store.list(collection, after.as_deref(), page).await;
-        let found = supported(found, "no list of documents")?;
-        ensure!(found.len() <= page, "a page of {page} documents has {}", found.len());
-        let is_later = |document: &Document| match &after {
-            Some(after) => document.id.cmp(after) == Ordering::Greater,
-            None => true,
-        };
-        ensure!(found.iter().all(is_later), "the page after {after:?} has an earlier id");
-        if found.is_empty() {
-            return Ok(all);
-        }
-        all.extend(found);
-    }
-}
-
-async fn documents_are_listed_by_id<S: VectorStore>(
-    make: &impl AsyncFn(TopicEmbeddings) -> S,
-) -> Checked {
-    let (store, own) = (make(TopicEmbeddings::new()).await, collection());
-    ensure!(listed(&store, &own, 3).await?.is_empty(), "a new collection has documents");
-    // In byte order: upper case before lower case, and letters with accents last.
-    let mut ids = ["b", "a", "B", "10", "9", "\u{e9}", "a b", "aa"];
-    let metadata = Variables::from([("kind", "listed")]);
-    let document = |id: &str| Document::new(id, "pizza").with_metadata(metadata.clone());
-    store.add(&own, &ids.map(document)).await?;
-    ids.sort_unstable();
-    for page in [1, 3, 8, usize::MAX] {
-        let found = listed(&store, &own, page).await?;
-        ensure!(found == ids.map(document), "in pages of {page}, the list is {found:?}");
-    }
-    let found = store.list(&own, None, 0).await?;
-    ensure!(found.is_empty(), "a page of no documents has {}", found.len());
-    // A document is corrected by its id.
-    store.add(&own, &[Document::new("a", "rain")]).await?;
-    let found = listed(&store, &own, 9).await?;
-    let corrected = found.iter().find(|document| document.id == "a");
-    let is_corrected = corrected.is_some_and(|document| document.text == "rain");
-    ensure!(is_corrected && found.len() == 8, "after a correction, the list is {found:?}");
-    Ok(())
-}
-
-async fn removed_documents_are_gone<S: VectorStore>(
-    make: &impl AsyncFn(TopicEmbeddings) -> S,
-) -> Checked {
-    let (store, _, own) = filled(make).await?;
-    let other = collection();
-    store.add(&other, &documents()).await?;
-    let removed = store.remove(&own, &["1", "unknown", "2"]).await;
-    let removed = supported(removed, "no removal of documents")?;
-    ensure!(removed == 2, "removing 2 documents returned {removed}");
-    finds(&store, &own, "pizza", 9, &["3", "4"]).await?;
-    let found = store.search(&other, "pizza", 9).await?.len();
-    ensure!(found == 4, "removing documents left {found} of 4 in another collection");
-    let again = store.remove(&own, &["1", "2"]).await?;
-    ensure!(again == 0, "removing documents again returned {again}");
-    store.remove(&own, &[]).await?;
-    store.add(&own, &[Document::new("1", "pizza")]).await?;
-    finds(&store, &own, "pizza", 1, &["1"]).await
 }

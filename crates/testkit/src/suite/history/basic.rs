@@ -81,7 +81,16 @@ pub(super) async fn a_turn_is_appended_once(history: &impl ChatHistory) -> Check
     driver.append(&second).await?;
     let late = driver.append(&first).await?;
     ensure!(late == version, "the turn was at {version:?}, and its late repetition at {late:?}");
-    driver.holds(&[&first, &second]).await
+    driver.holds(&[&first, &second]).await?;
+    // However many turns came in between.
+    let later: Vec<Turn> = (0..40).map(exchange).collect();
+    for turn in &later {
+        driver.append(turn).await?;
+    }
+    let late = driver.append(&first).await?;
+    ensure!(late == version, "40 turns later, its repetition was at {late:?}, not {version:?}");
+    let all: Vec<&Turn> = [&first, &second].into_iter().chain(&later).collect();
+    driver.holds(&all).await
 }
 
 /// A turn that is refused because its id is in use, and the one that is stored.

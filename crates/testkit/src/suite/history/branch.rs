@@ -436,7 +436,7 @@ pub(super) async fn a_note_without_a_tip_is_of_the_branch_that_had_it(
 }
 
 pub(super) async fn two_writers_at_one_point_both_branch(history: &impl ChatHistory) -> Checked {
-    const WRITERS: usize = 8;
+    const WRITERS: usize = 20;
     let tree = Tree::grown(history, 2).await?;
     let point = tree.after(0)?;
     let turns: Vec<Turn> = (10..10 + WRITERS).map(exchange).collect();

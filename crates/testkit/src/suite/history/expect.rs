@@ -78,3 +78,24 @@ pub(super) async fn a_new_session_can_be_expected(history: &impl ChatHistory) ->
     );
     driver.holds(&[]).await
 }
+
+/// A first call that runs while its session is cleared is not saved after it.
+pub(super) async fn clearing_an_empty_session_starts_an_epoch(
+    history: &impl ChatHistory,
+) -> Checked {
+    for clears in [0, 1] {
+        for expect in [Expect::SameEpoch, Expect::Exactly] {
+            let driver = SessionDriver::new(history)?;
+            for _ in 0..clears {
+                driver.clear().await?;
+            }
+            let seen = driver.version().await?;
+            driver.clear().await?;
+            let late = driver.append_if(&exchange(1), expect(seen)).await;
+            let is_stale = matches!(late, Err(HistoryError::Stale { .. }));
+            ensure!(is_stale, "in an empty session that was cleared since {seen:?}: {late:?}");
+            driver.holds(&[]).await?;
+        }
+    }
+    Ok(())
+}

@@ -6,7 +6,7 @@ use super::{
     branch::{Tree, is_unknown},
     session_driver::{SessionDriver, exchange, joined, supported},
 };
-use crate::suite::check::{Checked, ensure};
+use crate::suite::check::{Checked, NO_TURNS, Stop, ensure};
 
 pub(super) async fn later_turns_of_the_source_are_not_in_a_fork(
     history: &impl ChatHistory,
@@ -124,5 +124,27 @@ pub(super) async fn a_fork_begins_a_session_without_turns(history: &impl ChatHis
     let found = history.note(&noted.session, "facts").await?;
     let says = found.map(|note| note.body.to_text().into_owned());
     ensure!(says.as_deref() == Some("known"), "the note of the new session is {says:?}");
+    Ok(())
+}
+
+pub(super) async fn turns_are_whole_on_any_branch(history: &impl ChatHistory) -> Checked {
+    let tree = Tree::grown(history, 2).await?;
+    let base = tree.version(0)?;
+    let stopped = exchange(10).with_base(base).with_incomplete(true);
+    let fork = SessionDriver::new(history)?;
+    if tree.driver.turns().await?.is_none() {
+        return Err(Stop::Skipped(NO_TURNS.to_owned()));
+    }
+    tree.append_at(tree.after(0)?, &stopped).await?;
+    history.fork(tree.session(), Point::After(stopped.id()), &fork.session).await?;
+    for (session, place) in [(tree.session(), "at a point"), (&fork.session, "in a fork")] {
+        let found = history.turns(session, Range::LastTurns(1)).await?;
+        let Some(found) = found.last().filter(|found| found.id() == stopped.id()) else {
+            return Err(Stop::Failed(format!("a turn {place} is not the last one")));
+        };
+        ensure!(found.is_incomplete(), "a part of an answer {place} is a whole one");
+        let has_base = found.base().is_some_and(|found| found.matches(base));
+        ensure!(has_base, "a turn {place} has the base {:?} instead of {base:?}", found.base());
+    }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conversant_core::{ChatHistory, HistoryError, Messages, Note, SessionId, Value};
+use conversant_core::{ChatHistory, HistoryError, Messages, Note, SessionId, Value, Version};
 use serde_json::json;
 
 use super::session_driver::{SessionDriver, exchange, supported};
@@ -50,6 +50,59 @@ pub(super) async fn a_note_is_loaded_as_it_was_put(history: &impl ChatHistory) -
     Ok(())
 }
 
+/// What a note does not cover is shown beside it: a note that covered more would hide it.
+pub(super) async fn a_note_covers_what_it_says(history: &impl ChatHistory) -> Checked {
+    let driver = with_notes(history).await?;
+    let covers = driver.append(&exchange(1)).await?;
+    driver.append(&exchange(2)).await?;
+    let note = Note::new("of the first turn", covers);
+    history.put_note(&driver.session, "summary", &note).await?;
+    says(&driver, "summary", Some(&note)).await?;
+    driver.append(&exchange(3)).await?;
+    says(&driver, "summary", Some(&note)).await?;
+    match history.replace_note(&driver.session, "summary", Some(&note), &note).await {
+        Ok(replaced) => ensure!(replaced, "the note that was read is another one"),
+        Err(HistoryError::Unsupported { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    says(&driver, "summary", Some(&note)).await
+}
+
+pub(super) async fn a_large_note_is_stored(history: &impl ChatHistory) -> Checked {
+    let driver = with_notes(history).await?;
+    let covers = driver.append(&exchange(1)).await?;
+    for kilobytes in [5, 70, 1_100] {
+        let note = Note::new("0123456789abcdef".repeat(64 * kilobytes), covers);
+        history.put_note(&driver.session, "summary", &note).await?;
+        let found = history.note(&driver.session, "summary").await?;
+        ensure!(found.as_ref() == Some(&note), "a note of {kilobytes} KB is {found:?}");
+    }
+    Ok(())
+}
+
+pub(super) async fn a_note_of_what_is_not_there_is_stale(history: &impl ChatHistory) -> Checked {
+    let driver = with_notes(history).await?;
+    let seen = driver.append(&exchange(1)).await?;
+    let later = Version::new(seen.epoch, seen.messages + 2);
+    // In a store whose versions name their last turn, it names one that is not there.
+    let tip = if seen.tip == 0 { 0 } else { seen.tip ^ 0xf0f0 };
+    let late = Note::new("late", later.with_tip(tip));
+    is_stale("a note", history.put_note(&driver.session, "summary", &late).await)?;
+    says(&driver, "summary", None).await?;
+    match history.replace_note(&driver.session, "summary", None, &late).await {
+        Err(HistoryError::Unsupported { .. }) => {}
+        replaced => is_stale("a replacement", replaced)?,
+    }
+    says(&driver, "summary", None).await
+}
+
+/// Checks that what a note covers is not in the session.
+fn is_stale<T: std::fmt::Debug>(what: &str, outcome: Result<T, HistoryError>) -> Checked {
+    let is_stale = matches!(outcome, Err(HistoryError::Stale { .. }));
+    ensure!(is_stale, "{what} that covers what is not there: {outcome:?}");
+    Ok(())
+}
+
 pub(super) async fn notes_are_told_apart_by_name_and_session(
     history: &impl ChatHistory,
 ) -> Checked {
@@ -94,11 +147,8 @@ pub(super) async fn a_note_of_an_old_epoch_is_not_stored(history: &impl ChatHist
     let driver = with_notes(history).await?;
     let old = driver.append(&exchange(1)).await?;
     driver.clear().await?;
-    // Stores may return an error or not.
-    match history.put_note(&driver.session, "summary", &Note::new("late", old)).await {
-        Ok(()) | Err(HistoryError::Stale { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
+    let late = Note::new("late", old);
+    is_stale("a note", history.put_note(&driver.session, "summary", &late).await)?;
     says(&driver, "summary", None).await
 }
 
@@ -160,12 +210,15 @@ pub(super) async fn a_note_is_replaced_if_it_is_the_one_that_was_read(
         read = history.note(&driver.session, "summary").await?;
     }
     driver.clear().await?;
+    // It is another note than was read, and covers what is not there: a store says either.
     let late = Note::new("late", covers);
-    ensure!(!replaces(&driver, read.as_ref(), &late).await?, "a note that was cleared is replaced");
-    match history.replace_note(&driver.session, "summary", None, &late).await {
-        Ok(_) | Err(HistoryError::Stale { .. }) => {}
+    match history.replace_note(&driver.session, "summary", read.as_ref(), &late).await {
+        Ok(false) | Err(HistoryError::Stale { .. }) => {}
+        Ok(true) => ensure!(false, "a note that was cleared is replaced"),
         Err(error) => return Err(error.into()),
     }
+    let replaced = history.replace_note(&driver.session, "summary", None, &late).await;
+    is_stale("a replacement", replaced)?;
     says(&driver, "summary", None).await
 }
 

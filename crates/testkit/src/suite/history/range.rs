@@ -210,3 +210,27 @@ pub(super) async fn a_long_session_is_loaded_whole(history: &impl ChatHistory) -
     }
     Ok(())
 }
+
+/// Stores load in pages: no turn is left out, and no repetition of an old one is stored.
+pub(super) async fn a_session_of_many_turns_is_loaded_whole(history: &impl ChatHistory) -> Checked {
+    const COUNT: usize = 1_024;
+    let driver = SessionDriver::new(history)?;
+    let turns: Vec<Turn> =
+        (0..COUNT).map(|number| Turn::new(Message::human(number.to_string()))).collect();
+    for turn in &turns {
+        driver.append(turn).await?;
+    }
+    for range in [Range::All, Range::LastTurns(COUNT)] {
+        gives(&driver, range, &turns, COUNT).await?;
+    }
+    if let Some(found) = driver.turns().await? {
+        let ids = found.iter().map(Turn::id);
+        ensure!(ids.eq(turns.iter().map(Turn::id)), "{} turns of {COUNT} are there", found.len());
+    }
+    if let Some(first) = turns.first() {
+        driver.append(first).await?;
+    }
+    let count = driver.version().await?.messages;
+    ensure!(count == COUNT as u64, "a turn was repeated, and {count} messages are there");
+    Ok(())
+}

@@ -1,6 +1,6 @@
 //! Views at a point: where they end, and the notes that they store.
 
-use conversant_core::{ChatHistory, Expect, Note, Point, Range, TurnId, Version};
+use conversant_core::{ChatHistory, Expect, HistoryError, Note, Point, Range, TurnId, Version};
 
 use super::{
     branch::{Tree, is_unknown},
@@ -27,6 +27,24 @@ pub(super) async fn a_repeated_append_moves_the_view(history: &impl ChatHistory)
     let seen = view.load(tree.session(), Range::All).await?;
     ensure!(seen.messages == joined(&[tree.turn(0)?, &again]), "the view is at another point");
     tree.driver.holds(&[tree.turn(0)?, &again, &next]).await
+}
+
+pub(super) async fn a_stale_append_at_a_point_stores_nothing(
+    history: &impl ChatHistory,
+) -> Checked {
+    let tree = Tree::grown(history, 3).await?;
+    let (first, later) = (tree.version(0)?, tree.version(1)?);
+    let other = Version::new(first.epoch.wrapping_add(1), first.messages);
+    let late = exchange(10);
+    for expect in [Expect::Exactly(later), Expect::Exactly(other), Expect::SameEpoch(other)] {
+        let outcome = tree.at(tree.after(0)?)?.append(tree.session(), &late, expect).await;
+        let is_stale = matches!(outcome, Err(HistoryError::Stale { .. }));
+        ensure!(is_stale, "{expect:?} at a point at {first:?}: {outcome:?}");
+        tree.driver.holds(&[tree.turn(0)?, tree.turn(1)?, tree.turn(2)?]).await?;
+    }
+    let view = tree.at(tree.after(0)?)?;
+    view.append(tree.session(), &late, Expect::Exactly(first)).await?;
+    tree.driver.holds(&[tree.turn(0)?, &late]).await
 }
 
 pub(super) async fn a_note_is_stored_at_the_tip(history: &impl ChatHistory) -> Checked {
@@ -80,6 +98,10 @@ pub(super) async fn a_note_is_replaced_at_the_tip(history: &impl ChatHistory) ->
         ensure!(is_read == expected, "whether {read:?} was read elsewhere: {is_read}");
         stores(&first).await?;
     }
+    let is_read = elsewhere.replace_note(session, "another", None, &other).await?;
+    ensure!(is_read, "a note that nobody stored is another one");
+    let found = history.note(session, "another").await?;
+    ensure!(found.is_none(), "a view at another point stored {found:?}");
     let is_read = at_tip.replace_note(session, "summary", Some(&first), &second).await?;
     ensure!(is_read, "the note at the tip is not the one that was stored");
     stores(&second).await?;

@@ -12,7 +12,7 @@ use conversant_core::{
 };
 
 use super::{
-    flawed_log::{Log, kept, seen_without, too_large},
+    flawed_log::{Late, Log, kept, seen_without, start, too_large},
     history_flaw::HistoryFlaw,
     wait,
 };
@@ -23,6 +23,8 @@ pub(crate) struct History {
     store: Arc<Mutex<Store>>,
     /// The state that this handle has seen, for flaws that trust it.
     cache: Arc<Mutex<Store>>,
+    /// What the handle does later, for flaws that do not settle.
+    late: Arc<Mutex<Vec<Late>>>,
     flaw: Option<HistoryFlaw>,
 }
 
@@ -30,7 +32,7 @@ type Store = HashMap<String, Log>;
 
 impl History {
     pub(crate) fn new(flaw: Option<HistoryFlaw>) -> Self {
-        Self { store: Arc::default(), cache: Arc::default(), flaw }
+        Self { store: Arc::default(), cache: Arc::default(), late: Arc::default(), flaw }
     }
 
     /// Returns another handle to the same store.
@@ -43,7 +45,7 @@ impl History {
         if self.has(HistoryFlaw::ForgetsEpochs) {
             store.lock().unwrap().values_mut().for_each(|log| log.epoch = 0);
         }
-        Self { store, cache: Arc::default(), flaw: self.flaw }
+        Self { store, cache: Arc::default(), late: Arc::default(), flaw: self.flaw }
     }
 
     fn has(&self, flaw: HistoryFlaw) -> bool {
@@ -70,6 +72,23 @@ impl History {
 
     fn change<T>(&self, session: &SessionId, change: impl FnOnce(&mut Log) -> T) -> T {
         change(self.store().entry(self.name(session)).or_default())
+    }
+
+    /// Where a turn that is known ends.
+    fn end_of(&self, log: &Log, id: TurnId) -> Option<Version> {
+        let recent = log.turns.iter().rev().take(8).any(|(known, _)| *known == id);
+        log.end_of(id).filter(|_| recent || !self.has(HistoryFlaw::ForgetsOldIds))
+    }
+
+    /// Appends what was left for later, at the fourth load after it.
+    fn settle(&self, session: &SessionId) {
+        let mut late = self.late.lock().unwrap();
+        late.iter_mut().filter(|late| late.session == *session).for_each(|late| late.loads += 1);
+        for late in late.extract_if(.., |late| late.loads == 4) {
+            self.change(session, |log| {
+                log.turns.push((late.turn.id(), kept(&late.turn, None).into()))
+            });
+        }
     }
 
     fn expect(&self, expect: Expect, log: &Log) -> Result<(), HistoryError> {
@@ -110,6 +129,7 @@ impl History {
 #[async_trait]
 impl ChatHistory for History {
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.settle(session);
         let log = if self.has(HistoryFlaw::TakesWhileLoading) {
             let log = self.change(session, std::mem::take);
             wait().await;
@@ -128,40 +148,7 @@ impl ChatHistory for History {
         }
         let messages = log.messages();
         let count = messages.len();
-        let start = match range {
-            Range::LastTurns(turns) if self.has(HistoryFlaw::TurnsAreTwoMessages) => {
-                count.saturating_sub(turns.saturating_mul(2))
-            }
-            Range::LastTurns(turns) => {
-                let left = log.turns.len().saturating_sub(turns);
-                log.turns[..left].iter().map(|(_, messages)| messages.len()).sum()
-            }
-            Range::LastMessages(last) => count.saturating_sub(last),
-            Range::LastBytes(bytes) => {
-                let mut left = bytes;
-                let fitting = messages.iter().rev().take_while(|message| {
-                    let size = if self.has(HistoryFlaw::CountsBytesOfText) {
-                        message.text().len()
-                    } else {
-                        message.to_stored().to_string().len()
-                    };
-                    let rest = left.checked_sub(size as u64);
-                    left = rest.unwrap_or(0);
-                    rest.is_some()
-                });
-                count - fitting.count()
-            }
-            Range::After(version)
-                if (version.epoch == log.epoch || self.has(HistoryFlaw::AfterIgnoresEpochs))
-                    && (version.messages as usize <= count
-                        || !self.has(HistoryFlaw::AfterTheEndIsAll)) =>
-            {
-                let seen = version.messages as usize;
-                let extra = usize::from(self.has(HistoryFlaw::AfterIncludesOne));
-                seen.saturating_sub(extra).min(count)
-            }
-            _ => 0,
-        };
+        let start = start(&log, range, self.flaw);
         let mut version = log.version();
         let mut slice = messages[start..].to_vec();
         match self.flaw {
@@ -198,8 +185,17 @@ impl ChatHistory for History {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
+        if self.has(HistoryFlaw::SettlesLate) {
+            let late = Late { session: session.clone(), turn: turn.clone(), loads: 0 };
+            self.late.lock().unwrap().push(late);
+        }
         wait().await;
+        self.late.lock().unwrap().retain(|late| late.turn.id() != turn.id());
         let is_large = |message: &Message| message.text().len() > 100_000;
+        let is_packet = |message: &Message| message.text().len() > 4_000_000;
+        if self.has(HistoryFlaw::RefusesPackets) && turn.messages().iter().any(is_packet) {
+            return Err(too_large());
+        }
         if self.has(HistoryFlaw::RefusesUnchecked) && turn.messages().iter().any(is_large) {
             return Err(too_large());
         }
@@ -211,7 +207,7 @@ impl ChatHistory for History {
             let cache = self.cache.lock().unwrap();
             cache.get(&self.name(session)).and_then(|log| log.end_of(turn.id()))
         } else {
-            seen.end_of(turn.id())
+            self.end_of(&seen, turn.id())
         };
         if let Some(version) = known
             && !self.has(HistoryFlaw::AppendsAgain)
@@ -228,10 +224,10 @@ impl ChatHistory for History {
         let kept = kept(turn, self.flaw);
         let add = |log: &mut Log| {
             if !kept.is_empty() || self.has(HistoryFlaw::StoresNothings) {
-                log.turns.push((turn.id(), kept.clone()));
+                log.turns.push((turn.id(), kept.clone().into()));
             }
             if !kept.is_empty() || self.has(HistoryFlaw::ExportsNothings) {
-                log.exported.push(turn.clone());
+                log.exported.push(Arc::new(turn.clone()));
             }
             if self.has(HistoryFlaw::SortsById) {
                 log.turns.sort_by_key(|(id, _)| *id);
@@ -241,17 +237,17 @@ impl ChatHistory for History {
         let version = match self.flaw {
             Some(HistoryFlaw::AppendsInHalves) => {
                 let (first, rest) = kept.split_at(kept.len().min(1));
-                self.change(session, |log| log.turns.push((turn.id(), first.to_vec())));
+                self.change(session, |log| log.turns.push((turn.id(), first.to_vec().into())));
                 wait().await;
                 self.change(session, |log| {
                     let (_, messages) =
                         log.turns.iter_mut().find(|(id, _)| *id == turn.id()).unwrap();
-                    messages.extend_from_slice(rest);
+                    Arc::make_mut(messages).extend_from_slice(rest);
                     log.version()
                 })
             }
             Some(HistoryFlaw::NotesTheIdFirst) => {
-                self.change(session, |log| log.turns.push((turn.id(), Vec::new())));
+                self.change(session, |log| log.turns.push((turn.id(), Arc::default())));
                 wait().await;
                 self.change(session, |log| {
                     log.turns.retain(|(id, _)| *id != turn.id());
@@ -297,7 +293,7 @@ impl ChatHistory for History {
             ) => self.change(session, add),
             _ => {
                 let log = self.get(session);
-                if let Some(version) = log.end_of(turn.id()) {
+                if let Some(version) = self.end_of(&log, turn.id()) {
                     return self.check_repeated(&log, turn).map(|()| version);
                 }
                 self.expect(expect, &self.get(session))?;
@@ -326,7 +322,9 @@ impl ChatHistory for History {
         }
         let keeps_notes = self.has(HistoryFlaw::KeepsNotes);
         let keeps_epoch = self.has(HistoryFlaw::KeepsTheEpoch);
+        let starts_none = self.has(HistoryFlaw::ClearsTurnsAlone);
         self.change(session, |log| {
+            let keeps_epoch = keeps_epoch || (starts_none && log.turns.is_empty());
             log.cleared.extend(log.turns.drain(..).map(|(id, _)| id));
             log.exported.clear();
             log.epoch += u64::from(!keeps_epoch);
@@ -339,7 +337,8 @@ impl ChatHistory for History {
     }
 
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
-        let mut turns = self.get(session).exported;
+        let exported = self.get(session).exported;
+        let mut turns: Vec<Turn> = exported.iter().map(|turn| Turn::clone(turn)).collect();
         let messages = self.load(session, range).await?.messages.len();
         let mut left = messages;
         let fitting = turns.iter().rev().take_while(|turn| {
@@ -349,6 +348,9 @@ impl ChatHistory for History {
             fits
         });
         turns.drain(..turns.len() - fitting.count());
+        if self.has(HistoryFlaw::ExportsAPage) {
+            turns.truncate(1000);
+        }
         if self.has(HistoryFlaw::ForgetsBases) {
             let bare = |turn: &Turn| Turn::new(turn.messages().clone()).with_id(turn.id());
             turns = turns.iter().map(bare).collect();
@@ -421,8 +423,19 @@ impl ChatHistory for History {
         if self.has(HistoryFlaw::NotesAreText) {
             note = Note::new(Value::from(note.body.to_text().trim()), note.covers);
         }
+        let (expected, current) = (note.covers, self.get(session).version());
         if !self.has(HistoryFlaw::TakesOldNotes) {
-            Expect::SameEpoch(note.covers).check(self.get(session).version())?;
+            Expect::SameEpoch(expected).check(current)?;
+        }
+        let is_later = expected.epoch == current.epoch && expected.messages > current.messages;
+        if is_later && !self.has(HistoryFlaw::TakesNotesOfLater) {
+            return Err(HistoryError::Stale { expected, current });
+        }
+        if self.has(HistoryFlaw::NotesAreSmall) && note.body.to_text().len() > 4096 {
+            return Err(too_large());
+        }
+        if self.has(HistoryFlaw::NotesCoverAll) {
+            note.covers = current;
         }
         if self.has(HistoryFlaw::NotesNeedTurns) && self.get(session).turns.is_empty() {
             return Ok(());
@@ -430,7 +443,7 @@ impl ChatHistory for History {
         self.change(session, |log| {
             if self.has(HistoryFlaw::NotesAreMessages) {
                 let message = Message::system(note.body.to_text().into_owned());
-                log.turns.push((TurnId::random(), vec![message.into()]));
+                log.turns.push((TurnId::random(), vec![message.into()].into()));
             }
             log.notes.insert(name.to_owned(), note);
         });
@@ -461,7 +474,10 @@ impl ChatHistory for History {
         if !is_as_read(self) {
             return Ok(false);
         }
-        self.put_note(session, name, note).await.map(|()| true)
+        match self.put_note(session, name, note).await {
+            Err(_) if self.has(HistoryFlaw::DeniesOldNotes) => Ok(false),
+            put => put.map(|()| true),
+        }
     }
 
     async fn lease(

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use conversant_core::{HistoryError, LeaseHolder, Message, Note, Turn, TurnId, Version};
+use conversant_core::{
+    HistoryError, LeaseHolder, Message, Note, Range, SessionId, Turn, TurnId, Version,
+};
 use serde_json::Value as Json;
 
 use super::history_flaw::HistoryFlaw;
@@ -10,9 +12,9 @@ use super::history_flaw::HistoryFlaw;
 #[derive(Clone, Default)]
 pub(crate) struct Log {
     pub(crate) epoch: u64,
-    pub(crate) turns: Vec<(TurnId, Vec<Arc<Message>>)>,
+    pub(crate) turns: Vec<(TurnId, Arc<Vec<Arc<Message>>>)>,
     /// The turns as they came, for export.
-    pub(crate) exported: Vec<Turn>,
+    pub(crate) exported: Vec<Arc<Turn>>,
     pub(crate) cleared: Vec<TurnId>,
     pub(crate) notes: BTreeMap<String, Note>,
     pub(crate) lease: Option<(LeaseHolder, Instant)>,
@@ -20,7 +22,7 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn messages(&self) -> Vec<Arc<Message>> {
-        self.turns.iter().flat_map(|(_, messages)| messages.clone()).collect()
+        self.turns.iter().flat_map(|(_, messages)| messages.iter().cloned()).collect()
     }
 
     pub(crate) fn version(&self) -> Version {
@@ -33,6 +35,53 @@ impl Log {
         let at = self.turns.iter().position(|(known, _)| *known == id)?;
         let messages = self.turns[..=at].iter().map(|(_, messages)| messages.len()).sum::<usize>();
         Some(Version::new(self.epoch, messages as u64))
+    }
+}
+
+/// A turn that is appended later.
+pub(crate) struct Late {
+    pub(crate) session: SessionId,
+    pub(crate) turn: Turn,
+    /// How often the session was loaded since.
+    pub(crate) loads: usize,
+}
+
+/// Returns where a range begins.
+pub(crate) fn start(log: &Log, range: Range, flaw: Option<HistoryFlaw>) -> usize {
+    let has = |other| flaw == Some(other);
+    let messages = log.messages();
+    let count = messages.len();
+    match range {
+        Range::LastTurns(turns) if has(HistoryFlaw::TurnsAreTwoMessages) => {
+            count.saturating_sub(turns.saturating_mul(2))
+        }
+        Range::LastTurns(turns) => {
+            let left = log.turns.len().saturating_sub(turns);
+            log.turns[..left].iter().map(|(_, messages)| messages.len()).sum()
+        }
+        Range::LastMessages(last) => count.saturating_sub(last),
+        Range::LastBytes(bytes) => {
+            let mut left = bytes;
+            let fitting = messages.iter().rev().take_while(|message| {
+                let size = if has(HistoryFlaw::CountsBytesOfText) {
+                    message.text().len()
+                } else {
+                    message.to_stored().to_string().len()
+                };
+                let rest = left.checked_sub(size as u64);
+                left = rest.unwrap_or(0);
+                rest.is_some()
+            });
+            count - fitting.count()
+        }
+        Range::After(version)
+            if (version.epoch == log.epoch || has(HistoryFlaw::AfterIgnoresEpochs))
+                && (version.messages as usize <= count || !has(HistoryFlaw::AfterTheEndIsAll)) =>
+        {
+            let seen = version.messages as usize;
+            seen.saturating_sub(usize::from(has(HistoryFlaw::AfterIncludesOne))).min(count)
+        }
+        _ => 0,
     }
 }
 

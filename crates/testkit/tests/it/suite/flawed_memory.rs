@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicUsize, Ordering},
 };
 
 use conversant_core::{
@@ -27,7 +27,18 @@ pub(crate) enum Flaw {
     DeniesSaving,
     IgnoresPoints,
     KeepsOneTurn,
+    IgnoresLaterPoints,
     IgnoresTickets,
+    DropsStaleTurns,
+    ForgetsBases,
+    DropsTurnsOfAKnownId,
+    RefusesUnchecked,
+    QuotesTurns,
+    GivesNumbersForTexts,
+    NeedsNoMaintenance,
+    SavesOverOthers,
+    MaintainsOverSaves,
+    MaintainsAfterClears,
     MaintainsForEver,
     TakesWhileLoading,
     SavesInHalves,
@@ -43,8 +54,8 @@ pub(crate) struct Buffer {
     /// The store of the turns, which a load does not read.
     history: History,
     session: SessionId,
-    /// Whether the next turn is the first of a branch.
-    is_at_start: AtomicBool,
+    /// How many turns the conversation has at the point of this memory, until it goes on there.
+    turns_at_point: Mutex<Option<usize>>,
     loads: AtomicUsize,
     flaw: Option<Flaw>,
 }
@@ -66,7 +77,7 @@ impl Buffer {
             state: Arc::default(),
             history: History::new(None),
             session: SessionId::new("s").unwrap(),
-            is_at_start: AtomicBool::new(false),
+            turns_at_point: Mutex::default(),
             loads: AtomicUsize::new(0),
             flaw,
         }
@@ -109,8 +120,16 @@ impl Memory for Buffer {
         let mut memory = Self::new(self.flaw);
         memory.state = Arc::clone(&self.state);
         memory.history = self.history.clone();
-        let is_at_start = point == Point::Start && !self.has(Flaw::IgnoresPoints);
-        memory.is_at_start = AtomicBool::new(is_at_start);
+        let end = match point {
+            _ if self.has(Flaw::IgnoresPoints) => None,
+            Point::Start => Some(0),
+            Point::After(_) if self.has(Flaw::IgnoresLaterPoints) => None,
+            Point::After(id) => {
+                self.state().turns.iter().position(|turn| turn.id() == id).map(|at| at + 1)
+            }
+            _ => None,
+        };
+        memory.turns_at_point = Mutex::new(end);
         Some(Box::new(memory))
     }
 
@@ -124,8 +143,8 @@ impl Memory for Buffer {
             wait().await;
             self.state().clone()
         };
-        let is_at_start = self.is_at_start.load(Ordering::Relaxed);
-        let state = if is_at_start { State { turns: Vec::new(), ..state } } else { state };
+        let mut state = state;
+        state.turns.truncate(self.turns_at_point.lock().unwrap().unwrap_or(usize::MAX));
         if state.halfway {
             return Err(HistoryError::Corrupt { what: "half tidied".into(), source: None }.into());
         }
@@ -133,11 +152,12 @@ impl Memory for Buffer {
         state.turns.iter().for_each(|turn| messages.append(turn.messages()));
         let loads = self.loads.fetch_add(1, Ordering::Relaxed);
         let tidied = if self.has(Flaw::CountsLoads) { loads } else { state.tidied };
+        let tidied = match self.flaw {
+            Some(Flaw::GivesNumbersForTexts) => Value::from(7),
+            _ => Value::from(tidied.to_string()),
+        };
         let name = if self.has(Flaw::GivesAnotherName) { "chat_history" } else { "history" };
-        let variables = Variables::from([
-            (name, Value::from(messages)),
-            ("tidied", Value::from(tidied.to_string())),
-        ]);
+        let variables = Variables::from([(name, Value::from(messages)), ("tidied", tidied)]);
         Ok(Loaded::new(variables).with_ticket(Ticket::new(self.version())))
     }
 
@@ -154,15 +174,28 @@ impl Memory for Buffer {
         if self.has(Flaw::RefusesNul) && odd {
             return unsupported("NUL");
         }
+        let is_large = turn.messages().iter().any(|message| message.text().len() > 100_000);
+        if self.has(Flaw::RefusesUnchecked) && is_large {
+            return unsupported("large messages");
+        }
+        if self.has(Flaw::QuotesTurns) && turn.messages().to_string().contains("Who") {
+            return Err(MemoryError::Custom(turn.messages().to_string().into()));
+        }
         let current = self.version();
         if let Some(expected) = ticket.version()
             && expected.epoch != current.epoch
             && !self.has(Flaw::IgnoresTickets)
         {
+            if self.has(Flaw::DropsStaleTurns) {
+                return Ok(Saved::default());
+            }
             return Err(HistoryError::Stale { expected, current }.into());
         }
-        let known = self.state().turns.iter().any(|known| known.id() == turn.id());
-        if known && !self.has(Flaw::SavesAgain) {
+        let known = self.state().turns.iter().find(|known| known.id() == turn.id()).cloned();
+        if let Some(known) = known.filter(|_| !self.has(Flaw::SavesAgain)) {
+            if !self.has(Flaw::DropsTurnsOfAKnownId) {
+                turn.check_stored(&known)?;
+            }
             return Ok(Saved::default());
         }
         if self.has(Flaw::SavesInHalves) {
@@ -178,6 +211,10 @@ impl Memory for Buffer {
         }
         let stored = match self.flaw {
             Some(Flaw::StoresNowhere) => None,
+            Some(Flaw::ForgetsBases) => {
+                let bare = Turn::identified(turn.id(), turn.messages().clone());
+                Some(bare.with_incomplete(turn.is_incomplete()))
+            }
             Some(Flaw::StoresPartsAsWhole) => Some(turn.clone().with_incomplete(false)),
             Some(Flaw::StoresNoCalls) => {
                 let said = turn.messages().iter().filter(|message| !message.text().is_empty());
@@ -188,8 +225,15 @@ impl Memory for Buffer {
         if let Some(stored) = stored {
             self.history.append(&self.session, &stored, Expect::Any).await?;
         }
-        if self.is_at_start.swap(false, Ordering::Relaxed) {
-            self.state().turns.clear();
+        if let Some(count) = self.turns_at_point.lock().unwrap().take() {
+            self.state().turns.truncate(count);
+        }
+        if self.has(Flaw::SavesOverOthers) {
+            let mut turns = self.state().turns.clone();
+            wait().await;
+            turns.push(turn.clone());
+            self.state().turns = turns;
+            return Ok(Saved::default());
         }
         self.state().turns.push(turn.clone());
         wait().await;
@@ -202,11 +246,28 @@ impl Memory for Buffer {
             wait().await;
             self.state().halfway = false;
         }
+        let seen = self.state().clone();
         wait().await;
         let mut state = self.state();
+        let is_cleared = state.epoch != seen.epoch;
+        if self.has(Flaw::MaintainsAfterClears) {
+            state.tidied = seen.turns.len();
+            return Ok(Saved::default());
+        }
+        if self.has(Flaw::MaintainsOverSaves) && !is_cleared {
+            *state = seen;
+        }
         let more = usize::from(self.has(Flaw::MaintainsForEver));
         state.tidied = if more > 0 { state.tidied + more } else { state.turns.len() };
         Ok(Saved::default())
+    }
+
+    fn gives_text(&self, variable: &str) -> bool {
+        variable == "tidied"
+    }
+
+    fn needs_maintenance(&self) -> bool {
+        !self.has(Flaw::NeedsNoMaintenance)
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

@@ -68,6 +68,15 @@ const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::ComparesEarly, "one_of_many_turns_with_an_id_is_acknowledged"),
     (HistoryFlaw::AppendsInHalves, "loads_see_whole_turns_only"),
     (HistoryFlaw::WritesBackTheStore, "sessions_are_written_side_by_side"),
+    (HistoryFlaw::ForgetsOldIds, "a_turn_is_appended_once"),
+    (HistoryFlaw::ClearsTurnsAlone, "clearing_an_empty_session_starts_an_epoch"),
+    (HistoryFlaw::ExportsAPage, "a_session_of_many_turns_is_loaded_whole"),
+    (HistoryFlaw::RefusesPackets, "a_large_message_comes_back_or_is_refused"),
+    (HistoryFlaw::SettlesLate, "a_dropped_append_is_whole_or_not_there"),
+    (HistoryFlaw::NotesCoverAll, "a_note_covers_what_it_says"),
+    (HistoryFlaw::NotesAreSmall, "a_large_note_is_stored"),
+    (HistoryFlaw::TakesNotesOfLater, "a_note_of_what_is_not_there_is_stale"),
+    (HistoryFlaw::DeniesOldNotes, "a_note_of_what_is_not_there_is_stale"),
     (HistoryFlaw::NotesAreText, "a_note_is_loaded_as_it_was_put"),
     (HistoryFlaw::HasOneNote, "notes_are_told_apart_by_name_and_session"),
     (HistoryFlaw::NotesAreMessages, "a_note_is_no_message"),
@@ -141,11 +150,12 @@ fn an_error_tells_what_was_seen() {
     let error = block_on(suite::history(|| Modest { inner: History::new(None), clears: false }))
         .unwrap_err();
     insta::assert_snapshot!(error, @r"
-    9 of 61 checks of the history suite failed:
+    10 of 66 checks of the history suite failed:
       clearing_empties_and_starts_an_epoch: failed unexpectedly: cannot reach the history: the disk is gone
       a_cleared_turn_can_be_appended_again: failed unexpectedly: cannot reach the history: the disk is gone
       any_is_always_met: failed unexpectedly: cannot reach the history: the disk is gone
       a_stale_append_stores_nothing: failed unexpectedly: cannot reach the history: the disk is gone
+      clearing_an_empty_session_starts_an_epoch: failed unexpectedly: cannot reach the history: the disk is gone
       after_another_epoch_comes_all: failed unexpectedly: cannot reach the history: the disk is gone
       every_range_tells_the_version: failed unexpectedly: cannot reach the history: the disk is gone
       a_turn_without_messages_is_not_stored: failed unexpectedly: cannot reach the history: the disk is gone
@@ -171,6 +181,9 @@ fn a_report_tells_what_was_skipped() {
     skipped a_turn_of_a_deleted_session_is_stale: no deletion
     skipped a_deletion_leaves_the_sessions_that_are_new: no deletion
     skipped a_note_is_loaded_as_it_was_put: no notes
+    skipped a_note_covers_what_it_says: no notes
+    skipped a_large_note_is_stored: no notes
+    skipped a_note_of_what_is_not_there_is_stale: no notes
     skipped notes_are_told_apart_by_name_and_session: no notes
     skipped a_note_is_no_message: no notes
     skipped clearing_takes_the_notes: no notes

@@ -1,13 +1,13 @@
 //! The suites of models.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use conversant_core::{
-    CallOptions, ChatModel, ChatRequest, CompletionRequest, Delta, Message, ModelError, Reply,
-    ReplyStream, async_trait,
+    ChatModel, ChatRequest, CompletionRequest, Delta, Message, ModelError, Reply, ReplyStream,
+    ToolCallDelta, async_trait,
 };
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply, block_on, suite};
 
@@ -22,6 +22,12 @@ enum Flaw {
     DiesOfNul,
     DiesOfNothing,
     RepeatsThePrompt,
+    RepeatsThePromptOfStreams,
+    StreamsOtherCalls,
+    IgnoresStops,
+    StreamsPastStops,
+    AnswersOthers,
+    AnswersTheCallBefore,
     DeadlinesAreFaults,
     AnswersAfterDeadlines,
     StreamsAfterDeadlines,
@@ -35,11 +41,13 @@ struct Model {
     flaw: Option<Flaw>,
     dead: AtomicBool,
     busy: Arc<AtomicUsize>,
+    /// The text of the last call, for flaws that mix calls.
+    last: Mutex<String>,
 }
 
 impl Model {
     fn new(flaw: Option<Flaw>) -> Self {
-        Self { flaw, dead: AtomicBool::new(false), busy: Arc::default() }
+        Self { flaw, dead: AtomicBool::new(false), busy: Arc::default(), last: Mutex::default() }
     }
 
     fn has(&self, flaw: Flaw) -> bool {
@@ -84,11 +92,20 @@ impl ChatModel for Model {
         {
             return Err(Self::fails("busy"));
         }
+        let before = std::mem::replace(&mut *self.last.lock().unwrap(), text);
         wait().await;
         self.busy.fetch_sub(1, Ordering::SeqCst);
-        let answer = Message::ai("Hello there.");
-        let role = self.has(Flaw::AnswersAsTheUser);
-        Ok(Reply::new(if role { Message::human("Hello there.") } else { answer }))
+        let mut answer = match self.flaw {
+            Some(Flaw::AnswersOthers) => self.last.lock().unwrap().clone(),
+            Some(Flaw::AnswersTheCallBefore) => before,
+            _ => "Hello there.".to_owned(),
+        };
+        let stops = request.options.stop.iter().filter_map(|stop| answer.find(stop.as_str()));
+        if let Some(end) = stops.min().filter(|_| !self.has(Flaw::IgnoresStops)) {
+            answer.truncate(end);
+        }
+        let is_human = self.has(Flaw::AnswersAsTheUser);
+        Ok(Reply::new(if is_human { Message::human(answer) } else { Message::ai(answer) }))
     }
 
     async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
@@ -96,14 +113,26 @@ impl ChatModel for Model {
         if self.has(Flaw::StreamsAfterDeadlines) {
             request.options.deadline = None;
         }
+        if self.has(Flaw::StreamsPastStops) {
+            request.options.stop.clear();
+        }
+        if self.has(Flaw::RepeatsThePromptOfStreams) {
+            let text = request.messages.to_string();
+            return Err(Self::fails(format!("can't answer {text:?}")));
+        }
         let reply = self.generate(&request).await?;
+        let answer = reply.text().into_owned();
         let text = |piece: &str| Delta::Text(piece.to_owned());
-        let deltas = match self.flaw {
-            Some(Flaw::EndsWithoutTheAnswer) => vec![text("Hello there.")],
-            Some(Flaw::StreamsEmptyPieces) => {
-                vec![text("Hello"), text(""), text(" there."), reply.into()]
+        let mut call = ToolCallDelta::new(3);
+        call.name = Some("other".to_owned());
+        let pieces = answer.split_inclusive(' ').map(text);
+        let deltas: Vec<Delta> = match self.flaw {
+            Some(Flaw::EndsWithoutTheAnswer) => pieces.collect(),
+            Some(Flaw::StreamsEmptyPieces) => pieces.chain([text(""), reply.into()]).collect(),
+            Some(Flaw::StreamsOtherCalls) => {
+                pieces.chain([Delta::ToolCall(call), reply.into()]).collect()
             }
-            _ => vec![text("Hello"), text(" there."), reply.into()],
+            _ => pieces.chain([reply.into()]).collect(),
         };
         let busy = self.has(Flaw::StaysBusyWhileStreaming).then(|| Arc::clone(&self.busy));
         if let Some(busy) = &busy {
@@ -143,6 +172,12 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::DiesOfNul, "odd_texts_are_answered_or_refused"),
     (Flaw::DiesOfNothing, "an_empty_prompt_is_answered_or_refused"),
     (Flaw::RepeatsThePrompt, "errors_withhold_what_was_said"),
+    (Flaw::RepeatsThePromptOfStreams, "errors_withhold_what_was_said"),
+    (Flaw::StreamsOtherCalls, "the_pieces_of_a_stream_are_the_answer"),
+    (Flaw::IgnoresStops, "an_answer_ends_before_a_stop_sequence"),
+    (Flaw::StreamsPastStops, "an_answer_ends_before_a_stop_sequence"),
+    (Flaw::AnswersOthers, "answers_belong_to_their_calls"),
+    (Flaw::AnswersTheCallBefore, "answers_belong_to_their_calls"),
     (Flaw::DeadlinesAreFaults, "a_deadline_that_is_over_ends_the_call"),
     (Flaw::AnswersAfterDeadlines, "a_deadline_that_is_over_ends_the_call"),
     (Flaw::StreamsAfterDeadlines, "a_deadline_that_is_over_ends_the_call"),
@@ -158,15 +193,10 @@ fn each_check_of_the_model_suite_finds_its_flaw() {
 
 #[test]
 fn scripted_models_pass() {
-    let in_time = |options: &CallOptions, reply: ScriptedReply| match options.check_deadline() {
-        Ok(()) => reply,
-        Err(error) => error.into(),
-    };
-    let line = move |request: &ChatRequest| {
-        in_time(&request.options, ScriptedReply::pieces(["Hel", "lo"]))
-    };
+    let line =
+        |request: &ChatRequest| ScriptedReply::pieces(["Hel", "lo"]).within(&request.options);
     block_on(suite::chat_model(|| ScriptedChat::with_handler(line))).unwrap();
-    let line = move |request: &CompletionRequest| in_time(&request.options, "Hello".into());
+    let line = |request: &CompletionRequest| ScriptedReply::text("Hello").within(&request.options);
     let make = || ScriptedCompletion::with_handler(line);
     let report = block_on(suite::completion_model(make)).unwrap();
     insta::assert_snapshot!(report, @r"
@@ -179,7 +209,9 @@ fn scripted_models_pass() {
       passed an_empty_prompt_is_answered_or_refused
       passed errors_withhold_what_was_said
       passed a_deadline_that_is_over_ends_the_call
+      passed an_answer_ends_before_a_stop_sequence
       passed calls_run_at_once
+      passed answers_belong_to_their_calls
       passed a_dropped_call_leaves_the_model_as_it_was
       passed a_dropped_stream_leaves_the_model_as_it_was
     ");

@@ -6,8 +6,8 @@ use std::{
 };
 
 use conversant_core::{
-    Collection, Document, Embeddings as _, Match, Variables, VectorStore, VectorStoreError,
-    async_trait, unit_vectors,
+    Collection, Document, Embeddings as _, Match, SessionId, UserId, Value, Variables, VectorStore,
+    VectorStoreError, async_trait, unit_vectors,
 };
 use conversant_testkit::{
     block_on,
@@ -30,6 +30,18 @@ enum Flaw {
     AddsInHalves,
     ListsUnsorted,
     RemovesEverywhere,
+    RemovesByPrefix,
+    IgnoresCase,
+    CutsNames,
+    TrimsNames,
+    MergesMetadata,
+    HasFloatsAlone,
+    HasTextsAlone,
+    CutsIds,
+    CutsTexts,
+    FindsFifty,
+    WritesBack,
+    QuotesTexts,
 }
 
 const FLAWS: &[(Flaw, &str)] = &[
@@ -45,6 +57,18 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::AddsInHalves, "a_dropped_add_is_whole_or_not_there"),
     (Flaw::ListsUnsorted, "documents_are_listed_by_id"),
     (Flaw::RemovesEverywhere, "removed_documents_are_gone"),
+    (Flaw::RemovesByPrefix, "removed_documents_are_gone"),
+    (Flaw::IgnoresCase, "collections_are_separate"),
+    (Flaw::CutsNames, "collections_are_separate"),
+    (Flaw::TrimsNames, "collections_are_separate"),
+    (Flaw::MergesMetadata, "a_document_replaces_all_of_another"),
+    (Flaw::HasFloatsAlone, "documents_come_back_as_they_were"),
+    (Flaw::HasTextsAlone, "documents_come_back_as_they_were"),
+    (Flaw::CutsIds, "long_ids_and_texts_come_back_as_they_were"),
+    (Flaw::CutsTexts, "long_ids_and_texts_come_back_as_they_were"),
+    (Flaw::FindsFifty, "many_documents_are_found_and_listed"),
+    (Flaw::WritesBack, "documents_that_are_added_at_once_are_all_there"),
+    (Flaw::QuotesTexts, "errors_withhold_the_texts"),
 ];
 
 #[test]
@@ -81,6 +105,15 @@ impl Store {
             Collection::User(user) if self.has(Flaw::IgnoresKinds) => {
                 Collection::shared(user.as_str())
             }
+            Collection::Session(id) if self.has(Flaw::IgnoresCase) => {
+                SessionId::new(id.as_str().to_lowercase()).unwrap().into()
+            }
+            Collection::Session(id) if self.has(Flaw::CutsNames) => {
+                SessionId::new(id.as_str().chars().take(200).collect::<String>()).unwrap().into()
+            }
+            Collection::User(id) if self.has(Flaw::TrimsNames) => {
+                UserId::new(id.as_str().trim()).unwrap().into()
+            }
             collection => collection.clone(),
         };
         run(self.shared.lock().unwrap().entry(key).or_default())
@@ -90,10 +123,8 @@ impl Store {
         self.with(collection, |rows| {
             for (document, vector) in new.iter().zip(vectors) {
                 rows.length = Some(vector.len());
-                let mut document = document.clone();
-                if self.has(Flaw::LosesMetadata) {
-                    document.metadata = Variables::new();
-                }
+                let old = rows.documents.iter().find(|(known, _)| known.id == document.id);
+                let document = self.kept(document, old.map(|(old, _)| old));
                 let known = rows.documents.iter_mut().find(|(known, _)| known.id == document.id);
                 match known.filter(|_| !self.has(Flaw::AddsAgain)) {
                     Some(known) => *known = (document, vector.clone()),
@@ -101,6 +132,38 @@ impl Store {
                 }
             }
         });
+    }
+
+    /// Returns what is kept of a document that takes the place of another one.
+    fn kept(&self, document: &Document, old: Option<&Document>) -> Document {
+        let mut document = document.clone();
+        let metadata = |change: &dyn Fn(&Value) -> Value| {
+            let all = document.metadata.iter();
+            all.map(|(name, value)| (name.to_owned(), change(value))).collect::<Variables>()
+        };
+        match self.flaw {
+            Some(Flaw::LosesMetadata) => document.metadata = Variables::new(),
+            Some(Flaw::HasFloatsAlone) => {
+                document.metadata = metadata(&|value| match value {
+                    Value::Integer(integer) => Value::from(*integer as f64),
+                    value => value.clone(),
+                });
+            }
+            Some(Flaw::HasTextsAlone) => {
+                document.metadata = metadata(&|value| Value::from(value.to_text().into_owned()));
+            }
+            Some(Flaw::MergesMetadata) => {
+                for (name, value) in old.into_iter().flat_map(|old| old.metadata.iter()) {
+                    if !document.metadata.contains(name) {
+                        document.metadata.insert(name.to_owned(), value.clone());
+                    }
+                }
+            }
+            Some(Flaw::CutsIds) => document.id.truncate(document.id.len().min(255)),
+            Some(Flaw::CutsTexts) => document.text.truncate(document.text.len().min(8192)),
+            _ => {}
+        }
+        document
     }
 
     fn check(&self, collection: &Collection, found: usize) -> Result<(), VectorStoreError> {
@@ -137,8 +200,19 @@ impl VectorStore for Store {
             }
             return Ok(());
         }
-        let vectors = unit_vectors(&self.embeddings, &texts).await?;
+        let vectors = match unit_vectors(&self.embeddings, &texts).await {
+            Err(_) if self.has(Flaw::QuotesTexts) => {
+                let source = format!("cannot embed {texts:?}").into();
+                return Err(VectorStoreError::Backend { source });
+            }
+            vectors => vectors?,
+        };
         self.check(collection, vectors[0].len())?;
+        if self.has(Flaw::WritesBack) {
+            let seen = self.with(collection, |rows| rows.documents.clone());
+            wait().await;
+            self.with(collection, |rows| rows.documents = seen);
+        }
         if self.has(Flaw::AddsInHalves) {
             self.insert(collection, &documents[..1], &vectors[..1]);
             wait().await;
@@ -173,7 +247,7 @@ impl VectorStore for Store {
                 false => other.score.total_cmp(&one.score),
             });
             if !self.has(Flaw::ReturnsAll) {
-                found.truncate(k);
+                found.truncate(if self.has(Flaw::FindsFifty) { k.min(50) } else { k });
             }
             found
         }))
@@ -215,7 +289,11 @@ impl VectorStore for Store {
     ) -> Result<usize, VectorStoreError> {
         let removed = self.with(collection, |rows| {
             let before = rows.documents.len();
-            rows.documents.retain(|(document, _)| !ids.contains(&document.id.as_str()));
+            rows.documents.retain(|(document, _)| {
+                let is_prefix = |id: &&str| document.id.starts_with(*id);
+                let is_like = self.has(Flaw::RemovesByPrefix) && ids.iter().any(is_prefix);
+                !is_like && !ids.contains(&document.id.as_str())
+            });
             before - rows.documents.len()
         });
         if self.has(Flaw::RemovesEverywhere) {
