@@ -1,8 +1,6 @@
 //! Documents: what comes back, and what is replaced.
 
-use conversant_core::{
-    Document, Message, Messages, Value, Variables, VectorStore, VectorStoreError,
-};
+use conversant_core::{Document, Value, Variables, VectorStore, VectorStoreError};
 use serde_json::json;
 
 use super::{
@@ -48,7 +46,6 @@ pub(super) async fn documents_come_back_as_they_were<S: VectorStore>(
         Value::from(2.0),
         Value::from(json!({"b": [1, 2.5, null, true], "a": "x"})),
         Value::from(json!(true)),
-        Value::from(exchange()),
     ];
     for value in values {
         let own = collection();
@@ -60,10 +57,6 @@ pub(super) async fn documents_come_back_as_they_were<S: VectorStore>(
         ensure!(found == [document], "metadata of {value:?} came back as {found:?}");
     }
     Ok(())
-}
-
-fn exchange() -> Messages {
-    Messages::from(vec![Message::human("Hi"), Message::ai("Hello!")])
 }
 
 pub(super) async fn a_document_replaces_all_of_another<S: VectorStore>(
