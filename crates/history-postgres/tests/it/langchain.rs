@@ -182,6 +182,7 @@ async fn what_is_missing(as_text: bool) -> Tested {
     // The epoch begins with the first row, and jsonb takes no NUL.
     let mut expected = BTreeSet::from([
         "a_turn_is_loaded_as_it_was_appended",
+        "clearing_an_empty_session_starts_an_epoch",
         "clearing_empties_and_starts_an_epoch",
         "one_turn_appended_by_many_is_there_once",
     ]);

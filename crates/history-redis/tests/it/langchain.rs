@@ -170,6 +170,7 @@ pub(crate) async fn the_suite_says_what_is_missing() -> Tested {
     // The epoch begins with the first row.
     let expected = BTreeSet::from([
         "a_turn_is_loaded_as_it_was_appended",
+        "clearing_an_empty_session_starts_an_epoch",
         "clearing_empties_and_starts_an_epoch",
         "one_turn_appended_by_many_is_there_once",
     ]);

@@ -351,10 +351,7 @@ async fn another_model_is_asked_after_failures_that_it_may_not_share() {
 
 #[tokio::test]
 async fn layers_keep_the_contract_of_models() {
-    let answer = |request: &ChatRequest| match request.options.check_deadline() {
-        Ok(()) => ScriptedReply::text("Yes."),
-        Err(error) => error.into(),
-    };
+    let answer = |request: &ChatRequest| ScriptedReply::text("Yes.").within(&request.options);
     let yes = || ScriptedChat::with_handler(answer);
     let make = || {
         let model = Fallback::new(yes(), yes());

@@ -41,7 +41,11 @@ use crate::{join_all::join_all, poll_then_drop};
 ///     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
 ///         request.options.check_deadline()?;
 ///         let heard = request.messages.last().map(|message| message.text().into_owned());
-///         Ok(Reply::new(Message::ai(heard.unwrap_or_default())))
+///         let mut said = heard.unwrap_or_default();
+///         for stop in &request.options.stop {
+///             said.truncate(said.find(stop.as_str()).unwrap_or(said.len()));
+///         }
+///         Ok(Reply::new(Message::ai(said)))
 ///     }
 /// }
 ///
