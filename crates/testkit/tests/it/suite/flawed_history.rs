@@ -12,7 +12,7 @@ use conversant_core::{
 };
 
 use super::{
-    flawed_log::{Late, Log, kept, seen_without, start, too_large},
+    flawed_log::{Late, Log, check_repeated, kept, seen_without, start, too_large},
     history_flaw::HistoryFlaw,
     wait,
 };
@@ -109,21 +109,6 @@ impl History {
             expect => expect.check(log.version()),
         }
     }
-
-    /// Checks that the turn that is stored under an id is this one.
-    fn check_repeated(&self, log: &Log, turn: &Turn) -> Result<(), HistoryError> {
-        let stored = log.exported.iter().find(|stored| stored.id() == turn.id());
-        match stored {
-            _ if self.has(HistoryFlaw::TakesIdsForTurns) => Ok(()),
-            Some(stored) if self.has(HistoryFlaw::ComparesCalls) => {
-                let is_same = stored.messages() == turn.messages();
-                let turn = if is_same { turn.clone() } else { Turn::exchange("a", "b") };
-                turn.check_stored(stored)
-            }
-            Some(stored) => turn.check_stored(stored),
-            None => Ok(()),
-        }
-    }
 }
 
 #[async_trait]
@@ -212,7 +197,7 @@ impl ChatHistory for History {
         if let Some(version) = known
             && !self.has(HistoryFlaw::AppendsAgain)
         {
-            return self.check_repeated(&self.get(session), turn).map(|()| version);
+            return check_repeated(&self.get(session), turn, self.flaw).map(|()| version);
         }
         if self.has(HistoryFlaw::RemembersClearedTurns) && seen.cleared.contains(&turn.id()) {
             return Ok(seen.version());
@@ -294,7 +279,7 @@ impl ChatHistory for History {
             _ => {
                 let log = self.get(session);
                 if let Some(version) = self.end_of(&log, turn.id()) {
-                    return self.check_repeated(&log, turn).map(|()| version);
+                    return check_repeated(&log, turn, self.flaw).map(|()| version);
                 }
                 self.expect(expect, &self.get(session))?;
                 self.change(session, add)

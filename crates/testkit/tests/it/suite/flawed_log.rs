@@ -85,6 +85,25 @@ pub(crate) fn start(log: &Log, range: Range, flaw: Option<HistoryFlaw>) -> usize
     }
 }
 
+/// Checks that the turn that is stored under an id is this one.
+pub(crate) fn check_repeated(
+    log: &Log,
+    turn: &Turn,
+    flaw: Option<HistoryFlaw>,
+) -> Result<(), HistoryError> {
+    let stored = log.exported.iter().find(|stored| stored.id() == turn.id());
+    match stored {
+        _ if flaw == Some(HistoryFlaw::TakesIdsForTurns) => Ok(()),
+        Some(stored) if flaw == Some(HistoryFlaw::ComparesCalls) => {
+            let is_same = stored.messages() == turn.messages();
+            let turn = if is_same { turn.clone() } else { Turn::exchange("a", "b") };
+            turn.check_stored(stored)
+        }
+        Some(stored) => turn.check_stored(stored),
+        None => Ok(()),
+    }
+}
+
 /// The log as it was before its last turn.
 pub(crate) fn seen_without(mut log: Log) -> Log {
     log.turns.pop();
