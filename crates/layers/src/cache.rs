@@ -1,12 +1,8 @@
-//! Stores of answers: the trait, its key, and a cache in memory.
+//! Stores of answers: the trait and its key.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use conversant_core::{CallOptions, Reply, async_trait};
-use lru::LruCache;
 use serde_json::{Value as Json, json};
 
 /// The key of an answer: everything that the answer depends on, as JSON.
@@ -113,63 +109,3 @@ macro_rules! forward_cache {
     )*};
 }
 forward_cache!(&C, Box<C>, Arc<C>);
-
-/// A cache in memory that evicts the least recently used answer when it is full.
-///
-/// # Examples
-///
-/// See [`Cached`](crate::Cached).
-pub struct InMemoryCache {
-    capacity: usize,
-    replies: Mutex<LruCache<CacheKey, Reply>>,
-}
-
-impl InMemoryCache {
-    /// Creates a cache of at most `capacity` answers.
-    #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        // Bounded by `put`, since a bounded `LruCache` allocates its capacity at once.
-        Self { capacity, replies: Mutex::new(LruCache::unbounded()) }
-    }
-
-    /// Returns the number of stored answers.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    /// Returns whether the cache is empty.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn lock(&self) -> MutexGuard<'_, LruCache<CacheKey, Reply>> {
-        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[async_trait]
-impl ReplyCache for InMemoryCache {
-    async fn get(&self, key: &CacheKey) -> Option<Reply> {
-        self.lock().get(key).cloned()
-    }
-
-    async fn put(&self, key: CacheKey, reply: Reply) {
-        let mut replies = self.lock();
-        // Dropped outside of the lock, since an answer may be large.
-        let replaced = replies.put(key, reply);
-        let evicted = if replies.len() > self.capacity { replies.pop_lru() } else { None };
-        drop(replies);
-        drop((replaced, evicted));
-    }
-}
-
-impl fmt::Debug for InMemoryCache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InMemoryCache")
-            .field("capacity", &self.capacity)
-            .field("len", &self.len())
-            .finish_non_exhaustive()
-    }
-}

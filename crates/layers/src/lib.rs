@@ -50,6 +50,7 @@ mod cache;
 mod cached;
 mod concurrency_limit;
 mod fallback;
+mod in_memory_cache;
 mod queue;
 mod rate_limit;
 mod start_times;
@@ -57,9 +58,10 @@ mod timer;
 mod wait;
 
 pub use self::{
-    cache::{CacheKey, InMemoryCache, ReplyCache},
+    cache::{CacheKey, ReplyCache},
     cached::Cached,
     concurrency_limit::ConcurrencyLimit,
     fallback::Fallback,
+    in_memory_cache::InMemoryCache,
     rate_limit::RateLimit,
 };

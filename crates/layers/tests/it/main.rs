@@ -148,6 +148,55 @@ async fn a_full_cache_evicts_the_least_recently_used_answer_only() {
     assert_eq!(asked(&["b"]).await, 1);
 }
 
+/// The keys count: in a chat, each has the whole conversation.
+#[tokio::test]
+async fn a_cache_is_limited_in_bytes_and_can_be_emptied() {
+    let inner = ScriptedChat::with_handler(|_| ScriptedReply::text("y".repeat(1_000)));
+    let max = 64 * 1024;
+    let cache = Arc::new(InMemoryCache::new(1_000).with_max_bytes(max));
+    let model = Cached::new(inner.clone(), "", Arc::clone(&cache));
+    let mut conversation = Vec::new();
+    for turn in 0..40 {
+        conversation.push(Message::human(format!("{turn} {}", "x".repeat(1_000))));
+        model.generate(&ChatRequest::new(conversation.clone())).await.unwrap();
+        assert!((1..=max).contains(&cache.bytes()), "{}", cache.bytes());
+    }
+    // A request of 40,000 bytes leaves no room for a second one of nearly that size.
+    assert_eq!(cache.len(), 1);
+    let last = ChatRequest::new(conversation.clone());
+    model.generate(&last).await.unwrap();
+    assert_eq!(inner.requests().len(), 40);
+    // What is too large by itself evicts nothing.
+    model.generate(&ask(&"x".repeat(max))).await.unwrap();
+    model.generate(&last).await.unwrap();
+    assert_eq!((inner.requests().len(), cache.len()), (41, 1));
+    cache.clear();
+    assert_eq!((cache.len(), cache.bytes(), cache.is_empty()), (0, 0, true));
+    model.generate(&last).await.unwrap();
+    assert_eq!((inner.requests().len(), cache.len()), (42, 1));
+}
+
+/// An answer that is stored again counts once.
+#[tokio::test]
+async fn a_cached_answer_that_is_replaced_counts_once() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let inner = ScriptedChat::with_handler(move |_| ScriptedReply::text("ok").held_by(&held));
+    let cache = Arc::new(InMemoryCache::new(9));
+    let model = Cached::new(inner.clone(), "", Arc::clone(&cache));
+    let open = async {
+        gate.reached(2).await;
+        gate.open();
+    };
+    let (request, other) = (ask("hi"), ask("hi"));
+    let (one, two, ()) = tokio::join!(model.generate(&request), model.generate(&other), open);
+    assert_eq!((one.unwrap().text(), two.unwrap().text()), ("ok".into(), "ok".into()));
+    let twice = cache.bytes();
+    cache.clear();
+    model.generate(&request).await.unwrap();
+    assert_eq!((cache.len(), cache.bytes()), (1, twice));
+}
+
 #[tokio::test]
 async fn no_more_calls_than_said_are_made_at_a_time() {
     let gate = Gate::new();
