@@ -1,7 +1,8 @@
 //! The answer of a repeated call: its turn is stored already, so that no model needs to be called.
 
 use conversant_core::{
-    Expect, HistoryError, MemoryError, Messages, Point, Range, Reply, Ticket, Turn, TurnId, Usage,
+    ChatHistory, Expect, HistoryError, MemoryError, Messages, Point, Range, Reply, SessionId,
+    Ticket, Turn, TurnId, Usage, Version,
 };
 
 use crate::{
@@ -111,6 +112,10 @@ pub(crate) async fn find(
         return Err(ChainError::IncompleteTurn { id });
     }
     let reply = reply_of(&turn, input).ok_or(ChainError::TurnIdInUse { id })?;
+    let is_asked = begins_with(&turn, input) || keeps_as(history, session, &turn, input).await?;
+    if !is_asked {
+        return Err(ChainError::TurnIdInUse { id });
+    }
     if binding.is_at_point()
         && tip != Some(id.fingerprint())
         && let Some(base) = turn.base()
@@ -131,13 +136,38 @@ fn known(listed: Result<Vec<Turn>, HistoryError>) -> Result<Option<Vec<Turn>>, C
     }
 }
 
-/// Returns the answer of a turn, if the turn begins with this input.
+fn begins_with(turn: &Turn, input: &Messages) -> bool {
+    turn.messages().slice(..input.len()) == *input
+}
+
+/// Returns whether a store that changes messages, such as one that redacts them, keeps the turn
+/// with this input as it is stored. Only the store can tell: it compares what it stores.
+async fn keeps_as(
+    history: &dyn ChatHistory,
+    session: &SessionId,
+    turn: &Turn,
+    input: &Messages,
+) -> Result<bool, ChainError> {
+    if history.is_verbatim() {
+        return Ok(false);
+    }
+    let mut messages = input.clone();
+    messages.append(&turn.messages().slice(input.len()..));
+    let asked = Turn::identified(turn.id(), messages);
+    // An append is not refused for its expectation if the turn is there. If it has gone since then,
+    // this version, which no session has, keeps it from being stored again.
+    let never = Expect::Exactly(Version::new(0, i64::MAX.unsigned_abs()));
+    match history.append(session, &asked, never).await {
+        Ok(_) => Ok(true),
+        Err(HistoryError::TurnIdInUse { .. } | HistoryError::Stale { .. }) => Ok(false),
+        Err(error) => Err(ChainError::Load(MemoryError::History(error))),
+    }
+}
+
+/// Returns the answer of a turn whose question has as many messages as this input.
 fn reply_of(turn: &Turn, input: &Messages) -> Option<Reply> {
     let messages = turn.messages();
     let answer = messages.len().checked_sub(1).filter(|&last| last >= input.len())?;
-    if messages.slice(..input.len()) != *input {
-        return None;
-    }
     let message = messages.get(answer)?.without_call_record().into_owned();
     let reply = Reply::new(message)
         .with_intermediate(messages.slice(input.len()..answer))

@@ -9,12 +9,12 @@ use conversant_chains::{
     ChainError, ChainStream, JsonParser, LlmChain, SequentialChain, WithMemory,
 };
 use conversant_core::{
-    CallOptions, ChatHistory, Delta, Expect, HistoryError, Lease, Message, Range, Reply, SessionId,
-    Slice, ToolCall, Turn, TurnId, Variables, Version, async_trait, vars,
+    CallOptions, ChatHistory, Delta, Expect, HistoryError, Lease, Message, Messages, Range, Reply,
+    SessionId, Slice, ToolCall, Turn, TurnId, Variables, Version, async_trait, vars,
 };
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::{
-    FailingHistory, Gate, HistoryCall, ScriptedChat, ScriptedReply, block_on,
+    FailingHistory, Gate, HistoryCall, ScriptedChat, ScriptedReply, block_on, suite,
 };
 use serde_json::json;
 
@@ -301,4 +301,69 @@ fn a_store_that_cannot_list_turns_stores_the_first_answer() {
         assert_eq!(call().await.unwrap(), "one");
         assert_eq!(history.transcript().await, "Human: Hi\nAI: one");
     });
+}
+
+/// A history that stores digits as `#`, and says that it changes messages.
+#[derive(Clone, Default)]
+struct Redacting(InMemoryHistory);
+
+fn redacted(messages: &Messages) -> Messages {
+    let hidden = |message: &Message| {
+        let text: String =
+            message.text().chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+        let calls = message.tool_calls().to_vec();
+        Message::new(message.role().clone(), text)
+            .with_tool_calls(calls)
+            .with_tool_call_id(message.tool_call_id().unwrap_or_default())
+    };
+    messages.iter().map(hidden).collect()
+}
+
+#[async_trait]
+impl ChatHistory for Redacting {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.0.load(session, range).await
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        let hidden = Turn::identified(turn.id(), redacted(turn.messages()));
+        let hidden = hidden.with_incomplete(turn.is_incomplete());
+        self.0.append(session, &hidden, expect).await
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.0.clear(session).await
+    }
+
+    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        self.0.turns(session, range).await
+    }
+}
+
+/// The store compares what it stores; a question that it does not keep as the stored one is
+/// another one.
+#[test]
+fn a_store_that_changes_messages_finds_the_answer_of_its_turn() {
+    block_on(async {
+        let model = ScriptedChat::new(["Card 4711 is blocked."]);
+        let history = Redacting::default();
+        let chain = chain(&model, &history);
+        let call =
+            |question: &str| chain.predict_with(vars! { "human_input" => question }, options(1));
+        assert_eq!(call("My card is 4711").await.unwrap(), "Card 4711 is blocked.");
+        assert_eq!(call("My card is 4711").await.unwrap(), "Card #### is blocked.");
+        let error = call("My card is lost").await.unwrap_err();
+        assert!(matches!(error, ChainError::TurnIdInUse { .. }), "{error}");
+        assert_eq!((model.requests().len(), count(&history.0).await), (1, 2));
+    });
+}
+
+#[test]
+fn a_memory_over_a_store_that_changes_messages_passes_the_suite() {
+    block_on(suite::memory(|| chat_memory(&Redacting::default()))).unwrap();
 }
