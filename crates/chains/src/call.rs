@@ -10,7 +10,7 @@ use std::{
 
 use conversant_core::{
     BoxError, CallResult, Event, LoadContext, MaintainContext, MemoryError, Messages,
-    MissingVariable, PromptError, Reply, Ticket, Turn, TurnId, Value, Variables, Warning,
+    MissingVariable, PromptError, Reply, Ticket, Turn, TurnId, Variables, Warning,
 };
 
 use crate::{
@@ -194,7 +194,7 @@ impl CallState {
 
     async fn load(&mut self, binding: &MemoryBinding) -> Result<(), ChainError> {
         let loaded = {
-            let text = binding.input(&self.variables).map(Value::to_text);
+            let text = binding.input_text(&self.variables);
             let context = LoadContext::new(&self.variables);
             let context = match &text {
                 Some(text) => context.with_input(text),

@@ -1,6 +1,6 @@
 //! A memory bound to a chain: its queue, and the variables that make up a turn.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
     CallRecord, Memory, MemoryError, Message, Messages, Point, Role, Turn, TurnId, Value,
@@ -117,6 +117,20 @@ impl MemoryBinding {
     /// Returns the user's input of a call.
     pub(crate) fn input<'v>(&self, variables: &'v Variables) -> Option<&'v Value> {
         variables.get(self.input_name()?)
+    }
+
+    /// Returns the user's text of a call. Of messages, it is the text of the human ones, as it
+    /// would be given without a transcript's prefixes; without those, their transcript.
+    pub(crate) fn input_text<'v>(&self, variables: &'v Variables) -> Option<Cow<'v, str>> {
+        let input = self.input(variables)?;
+        if let Value::Messages(messages) = input {
+            let human = messages.iter().filter(|message| *message.role() == Role::Human);
+            let texts: Vec<_> = human.map(Message::text).collect();
+            if !texts.is_empty() {
+                return Some(Cow::Owned(texts.join("\n")));
+            }
+        }
+        Some(input.to_text())
     }
 
     /// Returns the user's messages of a call.

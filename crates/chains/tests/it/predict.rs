@@ -1,12 +1,17 @@
 //! Calls and their results: the request, the saved turn, and the error if a step fails.
 
+use std::sync::{Arc, Mutex};
+
 use conversant_chains::{ChainError, LlmChain};
 use conversant_core::{
-    CallOptions, MemoryError, Message, Messages, ModelError, OutputParser, ParseError, Part,
-    Ticket, ToolCall, TurnId, Value, vars,
+    CallOptions, Content, LoadContext, Loaded, Memory, MemoryError, Message, Messages, ModelError,
+    OutputParser, ParseError, Part, Saved, Slot, Ticket, ToolCall, Turn, TurnId, Value,
+    async_trait, vars,
 };
 use conversant_memory::BufferMemory;
-use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
+use conversant_prompts::{
+    ChatPromptTemplate, MessageTemplate, MessagesPlaceholder, PromptTemplate,
+};
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply, block_on};
 use serde_json::json;
 
@@ -225,5 +230,56 @@ fn an_input_that_cannot_be_a_turn_is_refused() {
             }
             (result, _) => panic!("{result:?}, {refused:?}"),
         }
+    }
+}
+
+/// A memory that notes the user's text of each load, and has no variables.
+#[derive(Default)]
+struct Listener(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Memory for Listener {
+    fn variables(&self) -> &[Slot] {
+        &[]
+    }
+
+    async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+        self.0.lock().unwrap().push(context.input.unwrap_or_default().to_owned());
+        Ok(Loaded::default())
+    }
+
+    async fn save(&self, _: &Turn, _: Ticket) -> Result<Saved, MemoryError> {
+        Ok(Saved::default())
+    }
+
+    async fn clear(&self) -> Result<(), MemoryError> {
+        Ok(())
+    }
+}
+
+/// A memory searches for what the user said, also if it is given as messages.
+#[test]
+fn a_memory_gets_the_text_of_an_input_of_messages() {
+    let parts = vec![Part::text("Who is Ada?"), Part::image_url("data:image/png;base64,AA==")];
+    let table: [(Value, &str); 5] = [
+        ("Who is Ada?".into(), "Who is Ada?"),
+        (vec![Message::human("Who is Ada?")].into(), "Who is Ada?"),
+        (vec![Message::human(Content::from(parts))].into(), "Who is Ada?\n[image]"),
+        (
+            vec![Message::human("Hi"), Message::ai("Hello"), Message::human("Who is Ada?")].into(),
+            "Hi\nWho is Ada?",
+        ),
+        (vec![Message::chat("pirate", "Arr")].into(), "pirate: Arr"),
+    ];
+    for (input, text) in table {
+        let memory = Arc::new(Listener::default());
+        let chain = LlmChain::builder()
+            .prompt(PromptTemplate::from_template("{q}").unwrap())
+            .model(ScriptedChat::new(["ans"]))
+            .memory(Arc::clone(&memory))
+            .build()
+            .unwrap();
+        block_on(chain.predict(vars! { "q" => input })).unwrap();
+        assert_eq!(*memory.0.lock().unwrap(), [text]);
     }
 }
