@@ -35,7 +35,8 @@ pub struct Answer {
     /// The model's reply, if the first output is the answer of one model.
     pub reply: Option<Reply>,
     /// The messages of the turn after the user's: tool calls, their results, the answer. If `None`,
-    /// the reply's messages; without a reply, the output that the memory's keys select.
+    /// the reply's messages; without a reply, the output that the memory's keys select. There is at
+    /// least one, and each tool call before the last message has its result.
     pub messages: Option<Messages>,
     /// The answers that the parser refused before this one.
     pub refused: Vec<Reply>,

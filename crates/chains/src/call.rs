@@ -1,5 +1,6 @@
 //! One call of a chain: wait, load, run, save. The order of events is documented at [`Event`].
 
+mod answer_check;
 pub(crate) mod unsaved_turn;
 
 use std::{
@@ -394,9 +395,11 @@ impl CallState {
     /// Saves the turn of an answer, or returns it if its tool calls have no results.
     pub(crate) async fn settle(
         &mut self,
+        chain: &dyn Chain,
         binding: Option<&MemoryBinding>,
         answer: &Answer,
     ) -> Result<Option<PendingTurn>, ChainError> {
+        self.check_answer(chain, binding, answer)?;
         if matches!(self.stored, StoredAnswer::Taken) {
             return Ok(None);
         }
@@ -475,7 +478,7 @@ pub(crate) fn invoke<'c>(
     async move {
         call.begin(chain, binding).await?;
         let error = match call.run(chain, binding).await {
-            Ok(answer) => match call.settle(binding, &answer).await {
+            Ok(answer) => match call.settle(chain, binding, &answer).await {
                 Ok(pending) => return Ok(call.end(chain, answer, pending)),
                 Err(error) => error,
             },

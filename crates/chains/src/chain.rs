@@ -38,7 +38,9 @@ pub trait Chain: Send + Sync {
     /// Returns the names of the outputs.
     fn outputs(&self) -> &[Cow<'static, str>];
 
-    /// Runs the steps.
+    /// Runs the steps. An answer that lacks one of the [`outputs`](Self::outputs), or whose
+    /// messages are not a whole turn, fails the call with [`ChainError::RefusedAnswer`], unless its
+    /// last message calls tools, for whose results it waits.
     ///
     /// # Errors
     /// [`ChainError`], by the step that failed.

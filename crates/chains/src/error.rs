@@ -7,7 +7,10 @@ use conversant_core::{
     TurnId, Variables, Withheld, nearest_hint, shortened,
 };
 
-use crate::{call_phase::CallPhase, pending::PendingTurn, queue::Refusal, wiring::WiringError};
+use crate::{
+    call_phase::CallPhase, pending::PendingTurn, queue::Refusal, refused_answer::RefusedAnswer,
+    wiring::WiringError,
+};
 
 /// An error of a call of a chain, by the step that failed.
 ///
@@ -152,12 +155,10 @@ pub enum ChainError {
     /// A chain and all of its fallbacks failed.
     #[error(transparent)]
     Fallbacks(Box<FailedFallbacks>),
-    /// A step lacks outputs that it declares.
-    #[error("cannot return the outputs of the chain: missing {}", list_names(missing))]
-    MissingOutputs {
-        /// All missing outputs.
-        missing: Vec<MissingVariable>,
-    },
+    /// The answer of a chain lacks outputs that the chain declares, or cannot be stored as a turn.
+    /// The error contains it; nothing was saved.
+    #[error(transparent)]
+    RefusedAnswer(Box<RefusedAnswer>),
     /// The model of a step calls tools, and another step uses the step's answer.
     #[error(
         "cannot use the answer of a step: its model calls tools; wrap the model in a tool loop"
@@ -248,7 +249,7 @@ impl ChainError {
             Self::Step(failed) => failed.source.class(),
             Self::Branches(failed) => failed.errors().next().map_or("branches", Self::class),
             Self::Fallbacks(failed) => failed.errors.last().map_or("fallbacks", Self::class),
-            Self::MissingOutputs { .. } => "outputs",
+            Self::RefusedAnswer(_) => "answer",
             Self::UnknownDestination { .. } => "destination",
             Self::Custom(_) => "custom",
         }
@@ -263,7 +264,7 @@ impl ChainError {
     /// | 409 | [`Busy`](Self::Busy), `QueueTimeout`, `TurnIdInUse`, `IncompleteTurn`, `AlreadyAnswered`, results that do not match a pending turn; another process holds the conversation; a turn that was not saved because its id is in use |
     /// | 413 | the newest turn exceeds the memory's budget |
     /// | 429 | the model's server limits the rate |
-    /// | 500 | a fault of the service: its wiring, its store, its prompt, its settings |
+    /// | 500 | a fault of the service: its wiring, its chain, its store, its prompt, its settings |
     /// | 502 | the model failed, or answered what cannot be used |
     /// | 503 | [`Closed`](Self::Closed); the model's server is overloaded, or it or the store cannot be reached |
     /// | 504 | a deadline or a timeout |
@@ -365,7 +366,8 @@ const fn failed_correction(is_interrupted: bool) -> &'static str {
 
 fn list(missing: &[MissingVariable]) -> String {
     let noun = if missing.len() == 1 { "input" } else { "inputs" };
-    format!("{noun} {}", list_names(missing))
+    let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    format!("{noun} {}", names.join(", "))
 }
 
 /// The model's answer and the turn that was not saved.
@@ -396,12 +398,6 @@ impl NotSaved {
     pub const fn is_id_in_use(&self) -> bool {
         matches!(self.source, MemoryError::History(HistoryError::TurnIdInUse { .. }))
     }
-}
-
-/// The names of missing variables, separated by commas.
-fn list_names(missing: &[MissingVariable]) -> String {
-    let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
-    names.join(", ")
 }
 
 fn quoted<'n>(names: impl IntoIterator<Item = &'n String>) -> String {

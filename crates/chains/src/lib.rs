@@ -35,6 +35,7 @@ mod prompt_faults;
 mod prompt_model_steps;
 mod python_repr;
 mod queue;
+mod refused_answer;
 mod resumed;
 mod runner;
 mod settings;
@@ -69,6 +70,7 @@ pub use self::{
     outcome::Outcome,
     parser::*,
     pending::PendingTurn,
+    refused_answer::{AnswerFault, RefusedAnswer},
     stream::ChainStream,
     verbose::{Transcripts, Verbose},
     wiring::{WiringError, WiringFault},

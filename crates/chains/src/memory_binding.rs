@@ -10,6 +10,7 @@ use conversant_core::{
 use crate::{
     answer::Answer,
     queue::{Enter, Queue},
+    refused_answer::AnswerFault,
     wiring::TurnNames,
 };
 
@@ -160,6 +161,24 @@ impl MemoryBinding {
         self.memory.check(input)
     }
 
+    /// Returns the fault of an answer whose messages cannot be those of a turn that the memory
+    /// saves.
+    pub(crate) fn answer_fault(&self, answer: &Answer) -> Option<AnswerFault> {
+        self.input_name()?;
+        let messages = match (&answer.messages, &answer.reply) {
+            (Some(messages), _) if messages.is_empty() => return Some(AnswerFault::NoMessages),
+            (Some(messages), _) => messages,
+            (None, Some(reply)) if self.takes_reply_of(answer) => &reply.intermediate,
+            (None, _) => return None,
+        };
+        has_unanswered_calls(messages).then_some(AnswerFault::UnansweredCalls)
+    }
+
+    /// Returns whether the turn of an answer without messages has the model's reply.
+    fn takes_reply_of(&self, answer: &Answer) -> bool {
+        self.stores_reply || answer.outputs.is_empty()
+    }
+
     /// Returns the text of the output that a turn contains. A partial answer has a reply only.
     pub(crate) fn output(&self, answer: &Answer) -> String {
         let value = self.names.output.as_deref().and_then(|name| answer.outputs.get(name));
@@ -181,7 +200,7 @@ impl MemoryBinding {
     ) -> Turn {
         match (&answer.messages, &answer.reply) {
             (Some(more), _) => messages.append(more),
-            (None, Some(reply)) if self.stores_reply || answer.outputs.is_empty() => {
+            (None, Some(reply)) if self.takes_reply_of(answer) => {
                 messages.append(&reply.intermediate);
                 messages.push(reply.message.clone());
             }

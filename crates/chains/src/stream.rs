@@ -300,7 +300,12 @@ impl ChainStream {
                 match answer {
                     Some(answer) => {
                         call.reenter(binding).await?;
-                        Ok(call.settle(Some(binding), &answer).await?)
+                        let settled =
+                            call.settle(self.runner.chain(), Some(binding), &answer).await;
+                        if settled.is_err() {
+                            call.release(Some(binding)).await;
+                        }
+                        Ok(settled?)
                     }
                     None => {
                         let partial = partial_of(&stream, rounds, &call);
@@ -365,7 +370,11 @@ async fn finish(runner: Arc<dyn AnyRunner>, running: Running, reply: Box<Reply>)
         Some(answer) => Ok(*answer),
         None => call.finish(runner.chain(), Reply::clone(&reply)),
     };
-    let answer = match answer {
+    // Checked before the pieces are dropped: those of a refused answer can still be saved.
+    let (chain, binding) = (runner.chain(), runner.binding());
+    let checked =
+        answer.and_then(|answer| call.check_answer(chain, binding, &answer).map(|()| answer));
+    let answer = match checked {
         Ok(answer) => answer,
         Err(error) => {
             let unsaved = Unsaved::Partial(partial_of(&stream, rounds, &call));
@@ -373,8 +382,8 @@ async fn finish(runner: Arc<dyn AnyRunner>, running: Running, reply: Box<Reply>)
         }
     };
     drop(stream);
-    match call.settle(runner.binding(), &answer).await {
-        Ok(pending) => Ok((call.end(runner.chain(), answer, pending), reply)),
+    match call.settle(chain, binding, &answer).await {
+        Ok(pending) => Ok((call.end(chain, answer, pending), reply)),
         Err(error) => {
             let unsaved = match error.not_saved() {
                 Some(not_saved) => Unsaved::Turn(Box::new(UnsavedTurn::of(not_saved))),

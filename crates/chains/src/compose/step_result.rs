@@ -2,13 +2,14 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use conversant_core::{MissingVariable, Reply, Value, Variables, without_reasoning};
+use conversant_core::{Reply, Value, Variables, without_reasoning};
 
 use crate::{
     answer::Answer,
     chain::{Chain, RunContext},
     error::{ChainError, FailedBranches, FailedStep},
     pending::PendingTurn,
+    refused_answer::{AnswerFault, RefusedAnswer},
 };
 
 /// Checks that an answer has the outputs that its chain declares.
@@ -17,14 +18,10 @@ pub(super) fn with_outputs(
     declared: &[Cow<'static, str>],
 ) -> Result<Answer, ChainError> {
     let answer = result?;
-    // An answer that calls tools has its outputs once it is resumed.
-    if PendingTurn::is_due(&answer) {
-        return Ok(answer);
+    match AnswerFault::of_outputs(&answer, declared) {
+        None => Ok(answer),
+        Some(fault) => Err(ChainError::RefusedAnswer(Box::new(RefusedAnswer::new(fault, answer)))),
     }
-    let lacking = declared.iter().filter(|name| !answer.outputs.contains(name));
-    let missing: Vec<_> =
-        lacking.map(|name| MissingVariable::new(name, answer.outputs.names())).collect();
-    if missing.is_empty() { Ok(answer) } else { Err(ChainError::MissingOutputs { missing }) }
 }
 
 /// Returns the outputs of a step whose answer other steps use.

@@ -25,7 +25,7 @@ use crate::{
 /// Needs the feature `composition`.
 ///
 /// The function sees all variables of the call. It returns the declared outputs; other variables
-/// that it returns are dropped, and a missing one is [`ChainError::MissingOutputs`]. Its error is
+/// that it returns are dropped, and a missing one is [`ChainError::RefusedAnswer`]. Its error is
 /// [`ChainError::Custom`], and so is its panic, which would lose what earlier steps have made.
 ///
 /// # Examples

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, fmt::Write as _, time::Duration};
 
 use conversant_chains::{
-    Answer, CallPhase, Chain, ChainError, Correction, FallbackChain, JsonParser, LlmChain,
-    ParallelChain, RunContext, SequentialChain,
+    Answer, AnswerFault, CallPhase, Chain, ChainError, Correction, FallbackChain, JsonParser,
+    LlmChain, ParallelChain, RefusedAnswer, RunContext, SequentialChain,
 };
 use conversant_core::{
     ApiError, HistoryError, MemoryError, Message, MissingVariable, ModelError, ParseError,
@@ -174,7 +174,10 @@ const ERRORS: &[Named] = &[
         ChainError::Maintain(MemoryError::Model(error))
     }),
     ("Maintain: total timeout", || ChainError::Maintain(MemoryError::Model(too_late()))),
-    ("MissingOutputs", || ChainError::MissingOutputs { missing: missing() }),
+    ("RefusedAnswer", || {
+        let fault = AnswerFault::MissingOutputs { missing: missing() };
+        ChainError::RefusedAnswer(Box::new(RefusedAnswer::new(fault, Answer::new(vars! {}))))
+    }),
     ("StepToolCalls", || ChainError::StepToolCalls),
     ("UnknownDestination", || ChainError::UnknownDestination {
         name: "a".into(),

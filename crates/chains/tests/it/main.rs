@@ -32,6 +32,7 @@ mod predict;
 mod queueing;
 mod recorded;
 mod reentrant;
+mod refused_answers;
 mod repeated;
 mod restoring;
 mod simulation;
