@@ -70,8 +70,10 @@ fn with_messages<const N: usize>(messages: [Message; N]) -> Answer {
     Answer::new(vars! { "a" => "said" }).with_messages(Vec::from(messages))
 }
 
-/// The answers, and the error of each that is refused.
-const TABLE: [(fn() -> Answer, Option<&str>); 8] = [
+/// The function that makes an answer, and the answer's error if it is refused.
+type Row = (fn() -> Answer, Option<&'static str>);
+
+const TABLE: [Row; 8] = [
     (
         || Answer::new(vars! { "b" => "said" }),
         Some("cannot return the outputs of the chain: missing `a`"),
