@@ -29,7 +29,9 @@ const PAGE: usize = 256;
 /// The facts of a session are copied, because a person may have corrected them. A name that is
 /// known already keeps its text, and the limits of facts hold: of more, those that the history had
 /// stay. A copy waits at most 15 seconds for a memory that is changing the facts of a session, and
-/// reports them as an omission then. Other notes are not copied: memories derive them again.
+/// reports them as an omission then. Facts of an encrypted history that is copied without its keys
+/// are copied as they are, or are an omission where the keys would not open them. Other notes are
+/// not copied: memories derive them again.
 /// Histories do not list users and groups: [`copy_facts`](crate::copy_facts) copies the facts of
 /// one.
 ///

@@ -152,6 +152,10 @@ pub enum OmissionReason {
     /// Facts that memories know of a session, which others were changing for 15 seconds. The
     /// conversation is transferred; a repetition adds them.
     FactsInUse,
+    /// Facts of an encrypted session, in a transfer without the keys: a file has no form for them,
+    /// or the keys would not open them where they are copied to, or other facts are there. The
+    /// conversation is transferred.
+    SealedFacts,
 }
 
 impl fmt::Display for OmissionReason {
@@ -189,6 +193,7 @@ impl fmt::Display for OmissionReason {
             Self::Names => "the history cannot store the title or the labels",
             Self::Facts => "the history cannot store all facts of the session",
             Self::FactsInUse => "others are changing the facts of the session; repeat the transfer",
+            Self::SealedFacts => "the facts of the session are encrypted; transfer with its keys",
         })
     }
 }

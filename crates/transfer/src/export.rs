@@ -7,7 +7,7 @@ use conversant_core::{ChatHistory, HistoryError, Range, SessionId, Turn};
 use crate::{
     copy::Sessions,
     error::TransferError,
-    event::{Events, Omitted, TransferEvent, TransferProgress},
+    event::{Events, OmissionReason, Omitted, TransferEvent, TransferProgress},
     facts::SessionFacts,
     format::{fine_tuning, langchain_file, sharegpt},
     lines,
@@ -134,6 +134,10 @@ impl Export {
                     let WholeSession { tree, names, facts } =
                         whole.map_err(|error| TransferError::from(error).in_session(&session))?;
                     lines::write(&mut to, &session, &tree, &names, &facts)?;
+                    if facts.sealed.is_some() {
+                        let omitted = Omitted::whole(OmissionReason::SealedFacts);
+                        events.omit(Some(&session), omitted);
+                    }
                     count(tree.turns.len(), to.bytes, &mut events);
                     continue;
                 }

@@ -8,7 +8,7 @@ use conversant_core::{
 use futures_timer::Delay;
 use serde_json::{Map, Value as Json};
 
-use crate::{error::TransferError, event::OmissionReason};
+use crate::{error::TransferError, event::OmissionReason, sealed_facts::SealedFacts};
 
 /// The first and the longest pause between two attempts to take the lock.
 const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(200)];
@@ -25,7 +25,8 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(2
 /// # Errors
 /// [`TransferError::Session`], with the session that has the facts. Its source is
 /// [`HistoryError::Busy`] if others change the facts for longer, [`HistoryError::Unsupported`] if
-/// the other history has no notes, and otherwise the error of a history.
+/// the other history has no notes, or encrypted facts cannot be copied as they are, and otherwise
+/// the error of a history.
 ///
 /// # Examples
 ///
@@ -61,7 +62,13 @@ async fn copy_all(
     to: &dyn ChatHistory,
     session: &SessionId,
 ) -> Result<(), HistoryError> {
-    SessionFacts::read(from, session).await?.try_store(to, session).await.map(drop)
+    let facts = SessionFacts::read(from, session).await?;
+    if !facts.try_store(to, session).await? && facts.sealed.is_some() {
+        return Err(HistoryError::Unsupported {
+            what: "facts that were encrypted for another place",
+        });
+    }
+    Ok(())
 }
 
 /// The facts of a session, a user or a group.
@@ -70,6 +77,8 @@ pub(crate) struct SessionFacts {
     pub(crate) facts: Map<String, Json>,
     /// The number of messages from the start on that are described in them.
     pub(crate) described: u64,
+    /// The facts in a form that cannot be read here, in place of the others.
+    pub(crate) sealed: Option<SealedFacts>,
 }
 
 impl SessionFacts {
@@ -82,10 +91,17 @@ impl SessionFacts {
             Err(HistoryError::Unsupported { .. }) => None,
             note => note?,
         };
-        let facts = note.as_ref().map(Note::facts).unwrap_or_default();
-        let Some(note) = note.filter(|_| !facts.is_empty()) else { return Ok(Self::default()) };
+        let Some(note) = note else { return Ok(Self::default()) };
+        if SealedFacts::are_in(&note) {
+            let sealed = SealedFacts::read(from, session, note).await?;
+            return Ok(Self { sealed: Some(sealed), ..Self::default() });
+        }
+        let facts = note.facts();
+        if facts.is_empty() {
+            return Ok(Self::default());
+        }
         let described = described(from, session, &note).await?.messages;
-        Ok(Self { facts, described })
+        Ok(Self { facts, described, sealed: None })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -100,6 +116,9 @@ impl SessionFacts {
     ) -> Result<Option<OmissionReason>, HistoryError> {
         match self.try_store(to, session).await {
             Ok(true) => Ok(None),
+            Ok(false) | Err(HistoryError::Unsupported { .. }) if self.sealed.is_some() => {
+                Ok(Some(OmissionReason::SealedFacts))
+            }
             Ok(false) | Err(HistoryError::Unsupported { .. } | HistoryError::TooLarge { .. }) => {
                 Ok(Some(OmissionReason::Facts))
             }
@@ -114,6 +133,9 @@ impl SessionFacts {
         to: &dyn ChatHistory,
         session: &SessionId,
     ) -> Result<bool, HistoryError> {
+        if let Some(sealed) = &self.sealed {
+            return sealed.store(to, session).await;
+        }
         if self.is_empty() {
             return Ok(true);
         }

@@ -51,6 +51,7 @@ mod import;
 mod json_values;
 mod lines;
 mod pause;
+mod sealed_facts;
 mod session_tree;
 
 pub use self::{

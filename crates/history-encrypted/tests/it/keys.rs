@@ -2,7 +2,7 @@
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Note};
 use conversant_history_encrypted::{Encrypted, Key, KeyError, Keyring};
-use conversant_memory::InMemoryHistory;
+use conversant_memory::{Facts, InMemoryHistory};
 use conversant_testkit::block_on;
 use conversant_transfer::copy;
 
@@ -43,6 +43,20 @@ pub(crate) fn blinded_sessions_are_listed_and_copied() {
     let done = block_on(copy(&blinded, &plain, |_| {})).unwrap();
     assert_eq!((done.sessions, done.turns), (300, 300));
     assert_eq!(turns(&plain, "user 123").unwrap(), turns(&blinded, "user 123").unwrap());
+}
+
+/// A copy of the store itself, by a program that has no keys.
+pub(crate) fn a_copy_without_keys_has_the_facts() {
+    let (store, to) = (InMemoryHistory::new(), InMemoryHistory::new());
+    let before = Encrypted::new(store.clone(), Keyring::new(&key(1)));
+    append(&before, "a", &exchange(1));
+    block_on(Facts::of_session(before, session("a")).set("Ada", "kind")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(block_on(copy(&store, &to, |_| {})).unwrap().omissions, 0);
+    }
+    let copied = Encrypted::new(to, Keyring::new(&key(1)));
+    let facts = Facts::of_session(copied, session("a"));
+    assert_eq!(block_on(facts.get("Ada")).unwrap().as_deref(), Some("kind"));
 }
 
 pub(crate) fn names_of_notes_are_blinded_with_the_sessions() {

@@ -16,6 +16,7 @@ conversant_harness::tests! {
     keys {
         keys_are_rotated,
         blinded_sessions_are_listed_and_copied,
+        a_copy_without_keys_has_the_facts,
         names_of_notes_are_blinded_with_the_sessions,
         derived_values_never_change,
         records_of_the_first_version_are_read,

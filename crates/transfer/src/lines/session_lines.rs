@@ -121,7 +121,7 @@ impl<'h> SessionLines<'h> {
                 self.omit(OmissionReason::Names, events);
             }
         }
-        let facts = SessionFacts { facts, described };
+        let facts = SessionFacts { facts, described, sealed: None };
         if !facts.is_empty() {
             match facts.store(self.to, &self.id).await? {
                 None => self.count(events),

@@ -259,6 +259,62 @@ fn copied_facts_keep_their_limits() {
     }
 }
 
+/// Facts of an encrypted history without its keys: they are bound to their place.
+#[test]
+fn facts_that_cannot_be_read_are_copied_where_they_stay_readable() {
+    let ada = Scope::from(UserId::new("ada").unwrap());
+    let users = ada.facts_session().unwrap();
+    let reason = "the facts of the session are encrypted; transfer with its keys";
+    let omitted = [format!("conversation 1 (`s`): {reason}")];
+    let sealed = |covers| Note::new("a record", covers);
+    for (epoch, messages, is_readable) in [(0, 0, true), (0, 2, true), (1, 0, false), (1, 2, false)]
+    {
+        for known in [None, Some("a record"), Some("another record")] {
+            let (from, to) = (InMemoryHistory::new(), InMemoryHistory::new());
+            if epoch > 0 {
+                append(&from, "s", &exchange(1)).unwrap();
+                block_on(from.clear(&session("s"))).unwrap();
+            }
+            let turn = exchange(0);
+            append(&from, "s", &turn).unwrap();
+            append(&to, "s", &turn).unwrap();
+            let covers = Version::new(epoch, messages);
+            block_on(from.put_note(&session("s"), Note::FACTS, &sealed(covers))).unwrap();
+            block_on(from.put_note(&users, Note::FACTS, &sealed(Version::new(0, 0)))).unwrap();
+            if let Some(known) = known {
+                let known = Note::new(known, Version::new(0, 0));
+                block_on(to.put_note(&session("s"), Note::FACTS, &known)).unwrap();
+                block_on(to.put_note(&users, Note::FACTS, &known)).unwrap();
+            }
+            let is_copied = match known {
+                None => is_readable,
+                Some(known) => known == "a record",
+            };
+            for _ in 0..2 {
+                let (_, left_out) = copied(&from, &to);
+                assert_eq!(left_out, if is_copied { &[][..] } else { &omitted }, "{covers:?}");
+                let stored = block_on(to.note(&session("s"), Note::FACTS)).unwrap();
+                if is_copied && known.is_none() {
+                    assert_eq!(stored, Some(sealed(covers)));
+                } else {
+                    assert_eq!(stored.as_ref().and_then(|note| note.body.as_text()), known);
+                }
+                let result = block_on(copy_facts(&from, &to, &ada));
+                assert_eq!(result.is_ok(), known != Some("another record"));
+            }
+            // A file has no form for them.
+            let mut left_out = Vec::new();
+            let on_event = |event| {
+                if let TransferEvent::Omitted(omission) = event {
+                    left_out.push(omission.to_string());
+                }
+            };
+            block_on(Export::lines().run(&from, Vec::new(), on_event)).unwrap();
+            assert_eq!(left_out, omitted);
+        }
+    }
+}
+
 /// An error of a copy says of whose facts.
 #[test]
 fn a_copy_of_facts_that_fails_names_its_session() {
