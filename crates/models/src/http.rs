@@ -8,6 +8,8 @@ mod encoding;
 pub(crate) mod endpoint;
 mod escapes;
 mod guarded_stream;
+#[cfg(feature = "gzip")]
+mod gunzip;
 mod hyper_client;
 pub(crate) mod masking;
 mod network_stream;
@@ -21,3 +23,5 @@ pub(crate) mod send;
 pub(crate) mod timeouts;
 mod tls;
 mod transport_error;
+#[cfg(feature = "gzip")]
+mod unpacked_body;

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use conversant_core::{DecodeError, TransportPhase};
 use http::HeaderValue;
 
+#[cfg(feature = "gzip")]
+use super::gunzip::Gunzip;
 use super::{
     attempt::{FailedAttempt, too_large},
     transport_error,
@@ -26,6 +28,8 @@ pub(super) enum Encoding {
     Identity,
     /// Any other. Many of them do not name a compression: `none`, `utf-8`, `chunked`.
     Other,
+    /// None any more: the body is unpacked as it is received.
+    Unpacked,
 }
 
 impl Encoding {
@@ -40,14 +44,18 @@ impl Encoding {
     /// Returns whether a body that begins with some bytes is compressed. Of gzip, two show it.
     pub(super) fn is_compressed(self, start: &[u8]) -> bool {
         let is_other = || !is_text(start) && !GZIP_MAGIC.starts_with(start);
-        start.starts_with(GZIP_MAGIC) || self == Self::Other && is_other()
+        match self {
+            Self::Unpacked => false,
+            Self::Identity => start.starts_with(GZIP_MAGIC),
+            Self::Other => start.starts_with(GZIP_MAGIC) || is_other(),
+        }
     }
 
     /// Returns the first bytes of a body, at most `limit`, unpacked as far as that is possible.
     pub(super) fn unpack_some(self, start: Vec<u8>, limit: usize) -> Vec<u8> {
         match self.is_compressed(&start) {
             false => start,
-            true => unpack_some(&start, limit),
+            true => unpack_some(start.into(), limit),
         }
     }
 
@@ -58,19 +66,23 @@ impl Encoding {
         }
         check_unpackable(&body).map_err(|error| FailedAttempt::last(error.into()))?;
         let mut unpacked = Vec::new();
-        match unpack(&body, limit, &mut unpacked) {
+        match unpack(body, limit, &mut unpacked) {
             Ok(()) if unpacked.len() > limit => Err(too_large(limit)),
             Ok(()) => Ok(unpacked.into()),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(transport_error::transport(TransportPhase::Body, error))
-            }
-            // It has its length, so that another attempt may cost as much and bring the same.
-            Err(error) => {
-                let what = format!("the response is compressed by gzip, and damaged: {error}");
-                Err(FailedAttempt::last(DecodeError::new(what).into()))
-            }
+            Err(error) => Err(not_unpacked(error)),
         }
     }
+}
+
+/// Creates the failure of a body that is compressed by gzip and cannot be unpacked.
+pub(super) fn not_unpacked(error: io::Error) -> FailedAttempt {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return transport_error::transport(TransportPhase::Body, error);
+    }
+    // Its bytes came as they were sent, so that another attempt may cost as much and bring the
+    // same.
+    let what = format!("the response is compressed by gzip, and damaged: {error}");
+    FailedAttempt::last(DecodeError::new(what).into())
 }
 
 /// Returns whether bytes may begin a text.
@@ -95,7 +107,7 @@ pub(super) fn check_unpackable(start: &[u8]) -> Result<(), DecodeError> {
 }
 
 /// Unpacks the first bytes of a body, at most `limit`. It may be cut off.
-fn unpack_some(body: &[u8], limit: usize) -> Vec<u8> {
+fn unpack_some(body: Bytes, limit: usize) -> Vec<u8> {
     let mut unpacked = Vec::new();
     // What was read before an error is kept.
     let _ = unpack(body, limit, &mut unpacked);
@@ -103,27 +115,21 @@ fn unpack_some(body: &[u8], limit: usize) -> Vec<u8> {
     unpacked
 }
 
-/// Unpacks a body that is compressed by gzip, to at most `limit` bytes and one more.
+/// Unpacks a body that is compressed by gzip, until it has more than `limit` bytes.
 #[cfg(feature = "gzip")]
-fn unpack(body: &[u8], limit: usize, unpacked: &mut Vec<u8>) -> io::Result<()> {
-    use std::io::Read;
-
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let mut rest = body;
-    // There may be several members. Other bytes that follow are padding.
-    while rest.starts_with(GZIP_MAGIC) && unpacked.len() <= limit {
-        let left = most.saturating_sub(u64::try_from(unpacked.len()).unwrap_or(u64::MAX));
-        let mut member = flate2::bufread::GzDecoder::new(rest);
-        (&mut member).take(left).read_to_end(unpacked)?;
-        rest = member.into_inner();
-        while let Some(after) = rest.strip_prefix(b"\0") {
-            rest = after;
+fn unpack(body: Bytes, limit: usize, unpacked: &mut Vec<u8>) -> io::Result<()> {
+    let mut gunzip = Gunzip::new();
+    gunzip.feed(body);
+    while let Some(piece) = gunzip.next_piece()? {
+        unpacked.extend_from_slice(&piece);
+        if unpacked.len() > limit {
+            return Ok(());
         }
     }
-    Ok(())
+    gunzip.check_end()
 }
 
 #[cfg(not(feature = "gzip"))]
-fn unpack(_body: &[u8], _limit: usize, _unpacked: &mut Vec<u8>) -> io::Result<()> {
+fn unpack(_body: Bytes, _limit: usize, _unpacked: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }

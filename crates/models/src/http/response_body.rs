@@ -10,12 +10,19 @@ use bytes::Bytes;
 use conversant_core::BoxError;
 use http_body::{Body, Frame, SizeHint};
 
-use super::transport_error::CustomClientError;
+#[cfg(feature = "gzip")]
+use super::unpacked_body::UnpackedBody;
+use super::{
+    attempt::FailedAttempt,
+    transport_error::{CustomClientError, in_body},
+};
 
 /// The body of a response.
 pub(super) enum ResponseBody {
     Hyper(hyper::body::Incoming),
     Custom(Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>),
+    #[cfg(feature = "gzip")]
+    Unpacked(Box<UnpackedBody>),
 }
 
 impl ResponseBody {
@@ -24,6 +31,8 @@ impl ResponseBody {
         match self {
             Self::Hyper(body) => body.size_hint().exact(),
             Self::Custom(body) => body.size_hint().exact(),
+            #[cfg(feature = "gzip")]
+            Self::Unpacked(_) => None,
         }
     }
 
@@ -31,15 +40,16 @@ impl ResponseBody {
     pub(super) fn poll_frame(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, FailedAttempt>>> {
         match self {
             Self::Hyper(body) => Pin::new(body)
                 .poll_frame(context)
-                .map(|frame| frame.map(|frame| frame.map_err(BoxError::from))),
-            Self::Custom(body) => body
-                .as_mut()
-                .poll_frame(context)
-                .map(|frame| frame.map(|frame| frame.map_err(CustomClientError::boxed))),
+                .map(|frame| frame.map(|frame| frame.map_err(|error| in_body(error.into())))),
+            Self::Custom(body) => body.as_mut().poll_frame(context).map(|frame| {
+                frame.map(|frame| frame.map_err(|error| in_body(CustomClientError::boxed(error))))
+            }),
+            #[cfg(feature = "gzip")]
+            Self::Unpacked(body) => body.poll_frame(context),
         }
     }
 }

@@ -16,12 +16,13 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
+#[cfg(feature = "gzip")]
+use super::unpacked_body::UnpackedBody;
 use super::{
     attempt::{FailedAttempt, too_large},
     encoding::{self, Encoding},
     response_body::ResponseBody,
     timeouts::{self, Deadline},
-    transport_error,
 };
 
 /// The number of pieces that are taken between two looks at the clock, if they are there without
@@ -149,8 +150,9 @@ impl ResponseReader {
                     Ok(data) => return Poll::Ready(Some(Ok(data))),
                     Err(_trailers) => {}
                 },
-                Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(Some(Err(transport_error::in_body(error))));
+                Poll::Ready(Some(Err(failed))) => {
+                    let failed = failed.map(|error| self.head.add_to(error));
+                    return Poll::Ready(Some(Err(failed)));
                 }
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
@@ -259,14 +261,28 @@ impl ResponseReader {
         self.encoding.unpack_some(read, bytes)
     }
 
-    /// Returns whether a body that begins with some bytes has to be read as a whole, because it is
-    /// compressed. Fails if it cannot be unpacked.
+    /// Returns whether a body that begins with some bytes is compressed, so that it has to be
+    /// [unpacked](Self::unpacked). Fails if it cannot be.
     pub(crate) fn is_compressed(&self, start: &[u8]) -> Result<bool, FailedAttempt> {
         if !self.encoding.is_compressed(start) {
             return Ok(false);
         }
         let unpackable = encoding::check_unpackable(start).map(|()| true);
         unpackable.map_err(|error| FailedAttempt::last(self.head.add_to(error.into())))
+    }
+
+    /// Returns a reader that unpacks the body as it is received, to at most `max_bytes`. `start`
+    /// was read before.
+    pub(crate) fn unpacked(self, start: Bytes, max_bytes: usize) -> Self {
+        #[cfg(feature = "gzip")]
+        let body = {
+            let body = UnpackedBody::new(self.body, start, max_bytes);
+            ResponseBody::Unpacked(Box::new(body))
+        };
+        // Nothing is compressed that could be unpacked.
+        #[cfg(not(feature = "gzip"))]
+        let (body, ..) = (self.body, start, max_bytes);
+        Self { body, encoding: Encoding::Unpacked, ..self }
     }
 
     /// Returns whether the body is announced to be larger than a limit.

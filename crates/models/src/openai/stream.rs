@@ -1,6 +1,7 @@
 //! Streamed answers: decodes the pieces of a response as they are received.
 
 use std::{
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -73,7 +74,7 @@ async fn begin<A: StreamedAnswer>(
     let mut prefix = Bytes::new();
     let form = loop {
         if reader.is_compressed(&prefix)? {
-            break ResponseForm::Whole;
+            reader = reader.unpacked(mem::take(&mut prefix), max_bytes);
         }
         if let Some(form) = ResponseForm::of_prefix(&prefix, labelled) {
             break form;
@@ -191,15 +192,17 @@ impl<A: StreamedAnswer> Pieces<A> {
     fn end(&mut self, failure: Option<ModelError>) -> Option<Item> {
         let (reader, decoder) = self.running.take()?;
         let strict = self.adapter.settings.require_done;
-        let is_whole = decoder.is_done()
-            || match &failure {
-                _ if strict => false,
-                // Silence is an end, too.
-                None | Some(ModelError::Timeout { phase: TimeoutPhase::Idle, .. }) => {
-                    decoder.is_whole()
-                }
-                Some(_) => decoder.is_certain(),
-            };
+        let is_whole = match &failure {
+            // A compressed body that is damaged: no part of it can be trusted.
+            Some(ModelError::Decode(_)) => false,
+            _ if decoder.is_done() => true,
+            _ if strict => false,
+            // Silence is an end, too.
+            None | Some(ModelError::Timeout { phase: TimeoutPhase::Idle, .. }) => {
+                decoder.is_whole()
+            }
+            Some(_) => decoder.is_certain(),
+        };
         let reply = match failure {
             _ if is_whole => self.reply(decoder, reader.head.request_id),
             error => Err(truncated(&decoder, error)),

@@ -135,9 +135,9 @@ mod gzip {
 
     use super::*;
 
-    fn zip(text: &str) -> Vec<u8> {
+    fn zip(text: impl AsRef<[u8]>) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.write_all(text.as_ref()).unwrap();
         encoder.finish().unwrap()
     }
 
@@ -162,6 +162,115 @@ mod gzip {
                     assert_eq!(reply.unwrap().text(), "höy", "{headers:?} {body}");
                 }
             }
+        }
+    }
+
+    /// Compresses texts as a gateway does that sends each as it comes, and the end.
+    fn zip_each(texts: &[&str]) -> Vec<Vec<u8>> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        let mut chunks = Vec::new();
+        for text in texts {
+            encoder.write_all(text.as_bytes()).unwrap();
+            encoder.flush().unwrap();
+            chunks.push(std::mem::take(encoder.get_mut()));
+        }
+        chunks.push(encoder.finish().unwrap());
+        chunks
+    }
+
+    /// The events of each interface, and their compressed forms.
+    fn zipped_events() -> [(bool, Vec<Vec<u8>>); 2] {
+        [(false, CHAT_EVENTS), (true, RESPONSE_EVENTS)].map(|(responses, events)| {
+            (responses, zip_each(&events.split_inclusive("\n\n").collect::<Vec<_>>()))
+        })
+    }
+
+    fn zipped_answer(chunks: impl IntoIterator<Item = Vec<u8>>) -> ServerAnswer {
+        ServerAnswer::chunks(chunks).with_header("content-encoding", "gzip")
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_compressed_comes_in_pieces() {
+        for (responses, chunks) in zipped_events() {
+            let gate = conversant_testkit::Gate::new();
+            let server = OpenAiServer::start([zipped_answer(chunks).held_after(1, &gate)]).unwrap();
+            let request = ChatRequest::new(Message::human("hi"));
+            let mut stream = model(&server, responses).stream(&request).await.unwrap();
+            assert_eq!(stream.next().await.unwrap().unwrap(), Delta::Text("hö".into()));
+            gate.open();
+            assert_eq!(stream.into_reply().await.unwrap().text(), "höy");
+        }
+    }
+
+    /// What has come stays, and is not paid for again.
+    #[tokio::test]
+    async fn a_stream_that_is_compressed_and_cut_off_keeps_its_pieces() {
+        for (responses, mut chunks) in zipped_events() {
+            chunks.truncate(1);
+            let answer = zipped_answer(chunks);
+            let server = OpenAiServer::start([answer.clone(), answer]).unwrap();
+            let request = ChatRequest::new(Message::human("hi"));
+            let mut stream = model(&server, responses).stream(&request).await.unwrap();
+            assert_eq!(stream.next().await.unwrap().unwrap(), Delta::Text("hö".into()));
+            let error = stream.next().await.unwrap().unwrap_err();
+            let ModelError::StreamTruncated { partial, .. } = &error else { panic!("{error:?}") };
+            assert_eq!(partial.text, "hö".into());
+            assert_eq!(server.requests().len(), 1);
+        }
+    }
+
+    /// The end of the answer ends it, though neither the connection nor the compression does.
+    #[tokio::test]
+    async fn a_stream_that_is_compressed_ends_with_its_answer() {
+        for (responses, chunks) in zipped_events() {
+            let gate = conversant_testkit::Gate::new();
+            let answer = zipped_answer(chunks).held_after(3, &gate);
+            assert_eq!(ask(responses, true, answer).await.unwrap().text(), "höy");
+            gate.open();
+        }
+    }
+
+    /// A few bytes may become very many.
+    #[tokio::test]
+    async fn a_stream_that_is_compressed_is_bounded_by_what_it_becomes() {
+        let comments = ": nothing\n\n".repeat(100_000);
+        for (before, is_whole) in [("", false), (CHAT_EVENTS, true)] {
+            let answer = zipped_answer([zip(format!("{before}{comments}{CHAT_EVENTS}"))]);
+            let server = OpenAiServer::start([answer]).unwrap();
+            let model = OpenAiChat::builder("m").base_url(server.base_url());
+            let model = model.max_response_bytes(1 << 20).build().unwrap();
+            let read = read(&model, &ChatRequest::new(Message::human("hi"))).await;
+            match read {
+                Ok(reply) => assert!(is_whole && reply.text() == "höy"),
+                Err(ModelError::BodyTooLarge { limit: 1_048_576, .. }) => assert!(!is_whole),
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
+
+    /// It is unpacked once, as a whole answer is.
+    #[tokio::test]
+    async fn a_stream_that_is_compressed_twice_is_not_read() {
+        let answer = answer(true, zip(zip(CHAT_EVENTS)), &["gzip", "gzip"]);
+        assert!(matches!(ask(false, true, answer).await, Err(ModelError::Decode(_))));
+    }
+
+    /// A header may have a name, a comment, other fields and a checksum.
+    #[tokio::test]
+    async fn a_body_with_a_long_header_is_read() {
+        for (responses, streamed, body) in FORMS {
+            let mut zipped = zip(body);
+            let rest = zipped.split_off(10);
+            // All flags but those that have no meaning.
+            zipped[3] = 0b1_1111;
+            zipped.extend(b"\x02\x00xyname\0comment\0\x12\x34");
+            zipped.extend(rest);
+            let chunks = zipped.into_iter().map(|byte| vec![byte]);
+            let answer = match streamed {
+                true => zipped_answer(chunks),
+                false => answer(false, chunks.collect::<Vec<_>>().concat(), &["gzip"]),
+            };
+            assert_eq!(ask(responses, streamed, answer).await.unwrap().text(), "höy");
         }
     }
 

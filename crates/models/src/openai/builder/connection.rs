@@ -213,7 +213,7 @@ impl<M> OpenAiBuilder<M> {
 
     /// Sets the size limit of a response, in bytes. Default: 32 MiB. Of a streamed answer, all that
     /// is kept counts, a value of JSON at least 32 bytes; an event of the stream may have 4 MiB,
-    /// and at most 8 times this limit.
+    /// and at most 8 times this limit. Of a compressed one, all bytes count, decompressed.
     ///
     /// An answer keeps at most 262,144 values as JSON: an answer with more is an error, and tool
     /// calls with more in their arguments are invalid.
