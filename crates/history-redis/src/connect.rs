@@ -8,29 +8,29 @@ use std::{
 use conversant_core::HistoryError;
 use conversant_history::{MAX_TIMEOUT, SessionExecutor};
 use redis::{
-    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCertificates,
-    aio::{ConnectionManager, ConnectionManagerConfig},
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
+    TlsCertificates,
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 use rustls::{
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, pem::PemObject},
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::sleep};
 
 #[cfg(feature = "cluster")]
 use redis::cluster::ClusterClient;
 #[cfg(feature = "sentinel")]
 use redis::{
-    AsyncConnectionConfig, TlsMode,
+    TlsMode,
     sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType},
 };
 
-#[cfg(feature = "sentinel")]
-use crate::sentinel::SentinelConnection;
 use crate::{
     error::{Failure, RedisError, backend},
     link::Link,
     pool::Database,
+    renewed::{Address, Generation, RenewedConnection},
 };
 
 /// The default number of connections. Each carries many operations at once.
@@ -45,9 +45,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The default time for an operation.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The number of attempts to connect, with growing pauses that begin with this one.
-const MAX_ATTEMPTS: usize = 4;
+/// The number of attempts to connect for the first time, with growing pauses that begin with this
+/// one.
+const MAX_ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The time of silence after which the system asks whether the server is still there, and the time
+/// for which it may acknowledge nothing.
+const MAX_SILENCE: Duration = Duration::from_secs(30);
 
 /// The settings that all histories of this crate have.
 #[derive(Clone)]
@@ -90,12 +95,13 @@ impl Connect {
         let runtime = Handle::try_current()
             .map_err(|_| fault("cannot create a history in Redis outside a Tokio runtime"))?;
         let connections = self.connections.clamp(1, MAX_CONNECTIONS);
+        let generation = Generation::default();
         let mut links = Vec::with_capacity(connections);
         for _ in 0..connections {
-            links.push(self.link().await?);
+            links.push(self.link(&generation).await?);
         }
         let executor = SessionExecutor::new(runtime, self.operation_timeout);
-        let database = Database::new(links, executor);
+        let database = Database::new(links, generation, executor);
         database.synchronize().await?;
         Ok(database)
     }
@@ -105,10 +111,10 @@ impl Connect {
         matches!(self.servers, Servers::Cluster(_))
     }
 
-    /// Opens a connection. The client repeats attempts, each of which may take the whole time.
-    async fn link(&self) -> Result<Link, HistoryError> {
+    /// Opens a connection. Attempts are repeated, each of which may take the whole time.
+    async fn link(&self, generation: &Generation) -> Result<Link, HistoryError> {
         let time = self.connect_timeout.min(MAX_TIMEOUT);
-        match tokio::time::timeout(time, self.connect(time)).await {
+        match tokio::time::timeout(time, self.connect(time, generation)).await {
             Ok(link) => link,
             Err(_) => Err(fault(
                 "the server does not answer within the time to connect; it may expect TLS \
@@ -117,24 +123,38 @@ impl Connect {
         }
     }
 
-    async fn connect(&self, timeout: Duration) -> Result<Link, HistoryError> {
+    async fn connect(
+        &self,
+        timeout: Duration,
+        generation: &Generation,
+    ) -> Result<Link, HistoryError> {
         let failed = |error| HistoryError::from(Failure::from(error));
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(timeout));
         match &self.servers {
             Servers::Single(url) => {
-                let config = ConnectionManagerConfig::new()
-                    .set_connection_timeout(Some(timeout))
-                    .set_response_timeout(Some(timeout))
-                    .set_number_of_retries(MAX_ATTEMPTS)
-                    .set_min_delay(FIRST_PAUSE);
                 let client = self.client(url)?;
-                let manager = ConnectionManager::new_with_config(client, config).await;
-                manager.map(Link::Single).map_err(failed)
+                let (mut attempts, mut pause) = (1, FIRST_PAUSE);
+                loop {
+                    let (address, config) = (Address::Server(client.clone()), config.clone());
+                    let generation = generation.clone();
+                    match RenewedConnection::connect(address, config, generation).await {
+                        Err(error) if attempts < MAX_ATTEMPTS && error.is_io_error() => {
+                            attempts += 1;
+                            sleep(pause).await;
+                            pause *= 2;
+                        }
+                        connected => return connected.map(Link::Single).map_err(failed),
+                    }
+                }
             }
             #[cfg(feature = "cluster")]
             Servers::Cluster(urls) => {
                 let nodes =
                     urls.iter().map(|url| Self::info(url)).collect::<Result<Vec<_>, _>>()?;
                 let builder = ClusterClient::builder(nodes)
+                    .tcp_settings(tcp_settings())
                     .connection_timeout(timeout)
                     .response_timeout(timeout)
                     .overall_response_timeout(Some(timeout));
@@ -161,17 +181,15 @@ impl Connect {
                     _ => return Err(unreadable()),
                 };
                 let mut node = SentinelNodeConnectionInfo::default()
-                    .set_redis_connection_info(master.redis_settings().clone());
+                    .set_redis_connection_info(master.redis_settings().clone())
+                    .set_tcp_settings(tcp_settings());
                 if is_encrypted {
                     node = node.set_tls_mode(TlsMode::Secure);
                 }
                 let kind = SentinelServerType::Master;
                 let client = SentinelClient::build(sentinels, name, Some(node), kind);
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(timeout))
-                    .set_response_timeout(Some(timeout));
-                let client = client.map_err(|_| unreadable())?;
-                SentinelConnection::connect(client, config)
+                let address = Address::Master(client.map_err(|_| unreadable())?);
+                RenewedConnection::connect(address, config, generation.clone())
                     .await
                     .map(Link::Sentinel)
                     .map_err(failed)
@@ -202,7 +220,7 @@ impl Connect {
         if is_encrypted && SystemTime::now() < UNIX_EPOCH {
             return Err(fault("cannot check certificates: the system's clock is before 1970"));
         }
-        Ok(info)
+        Ok(info.set_tcp_settings(tcp_settings()))
     }
 
     fn certificates(&self) -> Result<Option<TlsCertificates>, HistoryError> {
@@ -213,6 +231,17 @@ impl Connect {
         }
         Ok(Some(TlsCertificates { client_tls: None, root_cert: Some(roots.clone()) }))
     }
+}
+
+/// A connection carries many operations, whose small packets are not held back. That a server is
+/// gone is noticed although nothing closes the connection.
+fn tcp_settings() -> TcpSettings {
+    let settings = TcpSettings::default()
+        .set_nodelay(true)
+        .set_keepalive(TcpKeepalive::new().with_time(MAX_SILENCE));
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    let settings = settings.set_user_timeout(MAX_SILENCE);
+    settings
 }
 
 /// The system's certificates.
@@ -250,7 +279,7 @@ macro_rules! connect_settings {
         }
 
         /// Sets how long to wait for the server to accept a connection, and for its answer before
-        /// another connection is tried. 10 seconds by default.
+        /// the connections are replaced and another one is tried. 10 seconds by default.
         pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
             self.connect.connect_timeout = timeout;
             self

@@ -77,8 +77,8 @@ impl From<ClientError> for RedisError {
 pub(crate) enum Failure {
     /// It took no effect, because its deadline was over by the server's clock.
     Late { now_millis: i64 },
-    /// The connection broke, or the server is starting or being replaced. If it was sent, its
-    /// outcome is not known.
+    /// The connection broke, or the server is starting or being replaced. If it was sent to a
+    /// server that may have run it, its outcome is not known.
     Lost { was_sent: bool, error: RedisError },
     /// The server does not accept writes: it is a replica, or has become one.
     Demoted(RedisError),
@@ -99,7 +99,8 @@ impl From<ClientError> for Failure {
             return Self::Late { now_millis: now_millis.unwrap_or(0) };
         }
         let kind = error.kind();
-        let was_sent = !error.is_connection_refusal();
+        let is_loading = kind == ErrorKind::Server(ServerErrorKind::BusyLoading);
+        let was_sent = !error.is_connection_refusal() && !is_loading;
         // A connection that breaks within an answer is reported as an answer that cannot be parsed.
         let is_lost = error.is_io_error()
             || matches!(

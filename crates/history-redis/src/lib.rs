@@ -32,8 +32,7 @@ mod keys;
 mod langchain;
 mod link;
 mod pool;
-#[cfg(feature = "sentinel")]
-mod sentinel;
+mod renewed;
 
 pub use self::{
     error::RedisError,

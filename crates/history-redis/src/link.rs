@@ -1,24 +1,20 @@
 //! A connection of any kind: to one server, to a cluster, or to the master that sentinels name.
 
-use redis::{
-    Cmd, Pipeline, RedisFuture, Value,
-    aio::{ConnectionLike, ConnectionManager},
-};
+use redis::{Cmd, Pipeline, RedisFuture, Value, aio::ConnectionLike};
 
-#[cfg(feature = "sentinel")]
-use crate::sentinel::SentinelConnection;
+use crate::renewed::RenewedConnection;
 
 /// A connection that carries many operations at once. Clones share it.
 #[derive(Clone)]
 pub(crate) enum Link {
-    /// It reconnects to the same address.
-    Single(ConnectionManager),
+    /// It connects to the same address again when it breaks.
+    Single(RenewedConnection),
     /// It follows redirections, and connects to the nodes that have a session's slot.
     #[cfg(feature = "cluster")]
     Cluster(redis::cluster_async::ClusterConnection),
     /// It asks the sentinels for the master when it breaks.
     #[cfg(feature = "sentinel")]
-    Sentinel(SentinelConnection),
+    Sentinel(RenewedConnection),
 }
 
 impl Link {
@@ -31,7 +27,7 @@ impl Link {
 impl ConnectionLike for Link {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
-            Self::Single(manager) => manager.req_packed_command(cmd),
+            Self::Single(single) => single.req_packed_command(cmd),
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => cluster.req_packed_command(cmd),
             #[cfg(feature = "sentinel")]
@@ -46,7 +42,7 @@ impl ConnectionLike for Link {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         match self {
-            Self::Single(manager) => manager.req_packed_commands(pipeline, offset, count),
+            Self::Single(single) => single.req_packed_commands(pipeline, offset, count),
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => cluster.req_packed_commands(pipeline, offset, count),
             #[cfg(feature = "sentinel")]
@@ -56,7 +52,7 @@ impl ConnectionLike for Link {
 
     fn get_db(&self) -> i64 {
         match self {
-            Self::Single(manager) => manager.get_db(),
+            Self::Single(single) => single.get_db(),
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => cluster.get_db(),
             #[cfg(feature = "sentinel")]

@@ -19,12 +19,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::{
     error::{Failure, RedisError, backend},
     link::Link,
+    renewed::Generation,
 };
 
-/// The number of attempts at a read whose connection breaks.
-const MAX_LOST_READS: u32 = 4;
-
-/// The pauses between attempts at a write whose connection breaks.
+/// The pauses between attempts at an operation whose connection breaks, or for which none can be
+/// made.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
@@ -62,6 +61,7 @@ pub(crate) struct Database {
 #[derive(Clone)]
 struct Connections {
     links: Arc<[Link]>,
+    generation: Generation,
     next: Arc<AtomicUsize>,
     clock: Arc<ServerClock>,
 }
@@ -72,9 +72,10 @@ impl Database {
         HistoryIdentity::of(&self.connections.next)
     }
 
-    pub(crate) fn new(links: Vec<Link>, executor: SessionExecutor) -> Self {
+    pub(crate) fn new(links: Vec<Link>, generation: Generation, executor: SessionExecutor) -> Self {
         let (next, clock) = Default::default();
-        Self { connections: Connections { links: links.into(), next, clock }, executor }
+        let connections = Connections { links: links.into(), generation, next, clock };
+        Self { connections, executor }
     }
 
     /// Writes to a session. A write that has started is finished even if its future is dropped.
@@ -142,8 +143,8 @@ impl fmt::Debug for Database {
 }
 
 impl Connections {
-    /// Attempts a write until the server has answered. Until then nothing is known of it, and the
-    /// executor ends it at its deadline.
+    /// Attempts a write until the server has answered. While it cannot be reached, its outcome may
+    /// be unknown, and the executor ends it at its deadline; otherwise it ends with the last cause.
     async fn write<O: Operation>(
         &self,
         operation: &O,
@@ -155,8 +156,12 @@ impl Connections {
             let was_in_doubt = call.is_in_doubt();
             call.sent();
             let mut link = self.connection()?;
-            let outcome = operation.run(&mut link, self.limit(call.deadline())).await;
-            if !matches!(outcome, Err(Failure::Lost { .. })) {
+            let outcome = self.run(operation, &mut link, &call).await;
+            let is_in_doubt = match &outcome {
+                Err(Failure::Lost { was_sent, .. }) => *was_sent || was_in_doubt,
+                _ => false,
+            };
+            if !is_in_doubt {
                 call.answered();
             }
             match outcome {
@@ -169,12 +174,8 @@ impl Connections {
                     self.clock.set(now_millis);
                     continue;
                 }
-                Err(Failure::Lost { was_sent, error }) => {
-                    if !was_sent && !was_in_doubt && !link.is_replicated() {
-                        call.answered();
-                        return Err(backend(error));
-                    }
-                }
+                // Until the server is there again, or the time of the write is over.
+                Err(Failure::Lost { .. }) if is_in_doubt || has_time(&call, pause) => {}
                 Err(failure) => return Err(failure.into()),
             }
             sleep(pause).await;
@@ -182,7 +183,7 @@ impl Connections {
         }
     }
 
-    /// Attempts a read, again on another connection if one breaks.
+    /// Attempts a read, again on another connection if one breaks, until its time is over.
     async fn read<O: Operation>(
         &self,
         operation: &O,
@@ -203,19 +204,40 @@ impl Connections {
         call: Call,
     ) -> Result<O::Output, HistoryError> {
         self.settle(&call).await?;
-        let (mut lost, mut pause) = (1, FIRST_PAUSE);
+        self.repeat(operation, &call).await
+    }
+
+    /// Attempts what can be repeated, until the server has answered or the time is over.
+    async fn repeat<O: Operation>(
+        &self,
+        operation: &O,
+        call: &Call,
+    ) -> Result<O::Output, HistoryError> {
+        let mut pause = Duration::ZERO;
         loop {
             let mut link = self.connection()?;
-            match operation.run(&mut link, self.limit(call.deadline())).await {
-                // Until another server takes over, or the time of the operation is over.
-                Err(Failure::Lost { .. }) if link.is_replicated() => {
+            match self.run(operation, &mut link, call).await {
+                Err(Failure::Lost { .. }) if has_time(call, pause) => {
                     sleep(pause).await;
-                    pause = (pause * 2).min(MAX_PAUSE);
+                    pause = (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
                 }
-                Err(Failure::Lost { .. }) if lost < MAX_LOST_READS => lost += 1,
                 outcome => return outcome.map_err(HistoryError::from),
             }
         }
+    }
+
+    /// Runs an operation on a connection. If nothing is answered until its time is over, and it is
+    /// dropped, the connections are made anew.
+    async fn run<O: Operation>(
+        &self,
+        operation: &O,
+        link: &mut Link,
+        call: &Call,
+    ) -> Result<O::Output, Failure> {
+        let deadline = call.deadline();
+        let (generation, number) = (&self.generation, self.generation.number());
+        let _unanswered = Unanswered { generation, number, deadline };
+        operation.run(link, self.limit(deadline)).await
     }
 
     /// Ensures that an earlier write on the session, whose outcome is not known, takes no effect
@@ -224,12 +246,11 @@ impl Connections {
         let Some(deadline) = call.unsettled() else { return Ok(()) };
         sleep_until(deadline).await;
         let limit = self.limit(deadline);
-        let mut link = self.connection()?;
-        if link.is_replicated() {
+        if self.connection()?.is_replicated() {
             // The clock that is read can be another server's than that of the session.
             sleep(MAX_CLOCK_SKEW).await;
         }
-        while ReadClock.run(&mut link, limit).await? <= limit.0 {
+        while self.repeat(&ReadClock, call).await? <= limit.0 {
             sleep(CLOCK_PAUSE).await;
         }
         Ok(())
@@ -246,6 +267,26 @@ impl Connections {
 
     fn limit(&self, deadline: Instant) -> Limit {
         Limit(self.clock.at(deadline))
+    }
+}
+
+/// Returns whether a call has time for another attempt after a pause.
+fn has_time(call: &Call, pause: Duration) -> bool {
+    Instant::now() + pause < call.deadline()
+}
+
+/// An attempt on a connection of a generation. The executor drops it at its deadline.
+struct Unanswered<'c> {
+    generation: &'c Generation,
+    number: u64,
+    deadline: Instant,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if Instant::now() >= self.deadline {
+            self.generation.end(self.number);
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod langchain;
 #[cfg(all(feature = "cluster", feature = "sentinel"))]
 mod migration;
 mod networked;
+mod outage;
 mod server;
 mod stored;
 mod suite;
@@ -87,6 +88,12 @@ conversant_harness::tests! {
     networked {
         both_histories_are_networked_histories,
         any_duration_is_a_time_limit,
+    }
+    outage {
+        links_that_hang_are_all_replaced_by_one_operation,
+        a_server_that_loads_its_data_is_waited_for,
+        connections_that_the_server_has_closed_are_replaced,
+        a_server_that_restarts_is_waited_for_within_the_limit,
     }
     stored {
         keys_are_named_by_their_session,

@@ -58,6 +58,7 @@ where
     run_at_once!(running, &network =>
         broken::connections_cut_at_any_byte_lose_nothing,
         stalled::every_operation_ends_although_nothing_answers,
+        stalled::connections_that_hang_are_replaced,
         stalled::an_append_that_timed_out_takes_no_effect_later,
         stalled::no_write_takes_effect_after_its_timeout,
     );

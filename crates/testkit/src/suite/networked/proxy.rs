@@ -137,6 +137,13 @@ impl Proxy {
         self.state.set_aside.notify_waiters();
     }
 
+    /// Holds all requests of the connections that there are, which stay open. New connections are
+    /// served.
+    pub(super) fn freeze(&self) {
+        let next = self.state.open.borrow().last().map_or(0, |last| last + 1);
+        self.state.held.send_replace(Hold::Before(next));
+    }
+
     /// Sends the server what was held of connections that were set aside, and waits until it has
     /// closed them.
     pub(super) async fn deliver(&self) {

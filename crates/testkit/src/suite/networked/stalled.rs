@@ -67,6 +67,30 @@ where
     Ok(())
 }
 
+pub(super) async fn connections_that_hang_are_replaced<H, F, Fut>(network: &Network<F>) -> Checked
+where
+    H: ChatHistory,
+    F: Fn(SocketAddr) -> Fut,
+    Fut: Future<Output = Result<H, HistoryError>>,
+{
+    let (proxy, history) = network.open().await?;
+    let session = new_session()?;
+    let turn = exchange(0);
+    answered(|| history.append(&session, &turn, Expect::Any)).await?;
+    proxy.freeze();
+    // Nothing closes the connections, and each operation that meets one may fail.
+    for number in 1..8 {
+        let found = answered(|| history.load(&session, Range::All)).await?.messages.len();
+        ensure!(found == 2 * number, "found {found} messages after {number} turns");
+        let turn = exchange(number);
+        answered(|| history.append(&session, &turn, Expect::Any)).await?;
+    }
+    proxy.release();
+    let found = answered(|| history.load(&session, Range::All)).await?.messages.len();
+    ensure!(found == 16, "found {found} messages after 8 turns");
+    Ok(())
+}
+
 pub(super) async fn an_append_that_timed_out_takes_no_effect_later<H, F, Fut>(
     network: &Network<F>,
 ) -> Checked
