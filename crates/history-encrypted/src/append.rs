@@ -4,6 +4,8 @@ use conversant_core::{
     ChatHistory, Expect, HistoryError, Messages, Point, Range, SessionId, Turn, Version,
 };
 
+use crate::codec::Codec;
+
 /// Where a turn goes whose session is not at the version that was tried.
 pub(crate) enum Next {
     /// To this version.
@@ -47,14 +49,21 @@ pub(crate) async fn next(
     Err(HistoryError::Stale { expected: seen, current: after.version })
 }
 
+/// A session of the store.
+pub(crate) struct StoredSession<'s, H> {
+    pub(crate) history: &'s H,
+    pub(crate) codec: &'s Codec,
+    /// Its id there.
+    pub(crate) name: &'s SessionId,
+}
+
 /// Returns the outcome of an append to an encrypted history. No two encryptions of a message are
-/// equal, so the store `inner` refuses a turn that its session `name` has already, and what it has
-/// is compared here. A view at a point that is not known may get a turn that is stored elsewhere.
-pub(crate) async fn repeated(
+/// equal, so the store refuses a turn that the session `at` has already, and what it has is
+/// compared here. A view at a point that is not known may get a turn that is stored elsewhere.
+pub(crate) async fn repeated<H: ChatHistory>(
     history: &impl ChatHistory,
     session: &SessionId,
-    inner: &impl ChatHistory,
-    name: &SessionId,
+    at: StoredSession<'_, H>,
     turn: &Turn,
     outcome: Result<Version, HistoryError>,
 ) -> Result<Version, HistoryError> {
@@ -63,7 +72,10 @@ pub(crate) async fn repeated(
         outcome => return outcome,
     };
     let point = Point::After(turn.id());
-    let Some(view) = history.at(point) else { return Err(refusal) };
+    let Some(view) = history.at(point) else {
+        let Some((stored, version)) = at.find(turn).await? else { return Err(refusal) };
+        return turn.check_stored(&stored).map(|()| version);
+    };
     let stored = match view.turns(session, Range::LastTurns(1)).await {
         // It is not stored, or the session was cleared in the meantime.
         Err(HistoryError::UnknownTurn { .. }) => return Err(refusal),
@@ -72,9 +84,25 @@ pub(crate) async fn repeated(
     stored.iter().try_for_each(|stored| turn.check_stored(stored))?;
     let version = view.load(session, Range::LastMessages(0)).await?.version;
     // What is stored is appended again, so that a view of the store ends at it.
-    let Some(view) = inner.at(point) else { return Ok(version) };
-    for sealed in view.turns(name, Range::LastTurns(1)).await? {
-        inner.append(name, &sealed, Expect::Exactly(version)).await?;
+    let Some(view) = at.history.at(point) else { return Ok(version) };
+    for sealed in view.turns(at.name, Range::LastTurns(1)).await? {
+        at.history.append(at.name, &sealed, Expect::Exactly(version)).await?;
     }
     Ok(version)
+}
+
+impl<H: ChatHistory> StoredSession<'_, H> {
+    /// Finds the stored turn of a turn's id, and the version after it, in a store without branches:
+    /// each record names its turn.
+    async fn find(&self, turn: &Turn) -> Result<Option<(Turn, Version)>, HistoryError> {
+        // Mostly it is the last one.
+        for range in [Range::LastMessages(turn.messages().len()), Range::All] {
+            let slice = self.history.load(self.name, range).await?;
+            let found = self.codec.find_turn(self.name, &slice, turn.id())?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
 }

@@ -4,14 +4,14 @@ use std::{borrow::Cow, sync::Arc};
 
 use conversant_core::{
     HistoryError, HistoryIdentity, Messages, Note, Range, SessionCursor, SessionId, Slice, Turn,
-    Version, clock,
+    TurnId, Version, clock,
 };
 
 use crate::{
     blinding::Blinding,
     error::{DecryptionFault, Record},
     keyring::Keyring,
-    message_record::{self, Opened},
+    message_record::{self, Binding, Opened},
     note_record,
     sequence::Sequence,
 };
@@ -104,6 +104,44 @@ impl Codec {
             sequence.finish().map_err(|fault| fault.of(Record::Message(number)))?;
         }
         Ok(opened)
+    }
+
+    /// Decrypts the last message of a session, if it has any.
+    pub(crate) fn open_last(
+        &self,
+        stored: &SessionId,
+        slice: &Slice,
+    ) -> Result<Option<Opened>, DecryptionFault> {
+        let Some(message) = slice.messages.iter().last() else { return Ok(None) };
+        let last = slice.version.messages.saturating_sub(1);
+        let opened = message_record::open(&self.keys, stored, message)?;
+        let mut sequence = self.sequence(Some(last), false);
+        sequence.check(&opened.binding)?;
+        sequence.finish()?;
+        Ok(Some(opened))
+    }
+
+    /// Finds a turn in a part of a session, and the version that the session had after it.
+    pub(crate) fn find_turn(
+        &self,
+        stored: &SessionId,
+        slice: &Slice,
+        id: TurnId,
+    ) -> Result<Option<(Turn, Version)>, HistoryError> {
+        let sequence = self.sequence(Some(slice.start()), false);
+        let mut opened = self.open(stored, &slice.messages, sequence, true)?;
+        opened.retain(|message| message.binding.turn == id);
+        let Some(first) = opened.first() else { return Ok(None) };
+        let Binding { position, index, count, incomplete, .. } = first.binding;
+        if index > 0 || opened.len() as u64 != u64::from(count) {
+            return Ok(None);
+        }
+        let end = Version::new(slice.version.epoch, position.saturating_add(u64::from(count)));
+        // A store that has no tips has none here.
+        let has_tips = slice.version.tip != 0;
+        let end = if has_tips { end.with_tip(id.fingerprint()) } else { end };
+        let turn = Turn::identified(id, into_messages(opened)).with_incomplete(incomplete);
+        Ok(Some((turn, end)))
     }
 
     pub(crate) const fn sequence(&self, position: Option<u64>, begins_turn: bool) -> Sequence {

@@ -2,13 +2,45 @@
 
 use conversant_core::{ChatHistory, HistoryError, SessionFilter, SessionId};
 
-use crate::{codec::Codec, name_record};
+use crate::{
+    codec::Codec,
+    listing::{self, PAGE},
+    name_record,
+};
 
 /// The attempts to delete a session whose labels change meanwhile.
 const MAX_ATTEMPTS: usize = 8;
 
-/// Deletes a session if a filter by labels selects it, and returns whether it did.
+/// Deletes at most `limit` of the sessions that a filter by labels selects, the one that was used
+/// last at the end. Once there are no others, a session that it could select as well is an error.
 pub(crate) async fn delete_selected(
+    inner: &impl ChatHistory,
+    codec: &Codec,
+    filter: &SessionFilter,
+    limit: usize,
+) -> Result<usize, HistoryError> {
+    let (mut selected, mut undecided, mut place) = (Vec::new(), None, None);
+    loop {
+        let after = place.as_ref();
+        let page = listing::list(inner, codec, filter, after, PAGE, &mut undecided).await?;
+        selected.extend(page.sessions.into_iter().map(|info| info.session));
+        match page.next {
+            Some(next) => place = Some(next),
+            None => break,
+        }
+    }
+    let mut deleted = 0;
+    for session in selected.iter().rev().take(limit) {
+        deleted += usize::from(delete(inner, codec, session, filter).await?);
+    }
+    match undecided {
+        Some(error) if deleted < limit => Err(error),
+        _ => Ok(deleted),
+    }
+}
+
+/// Deletes a session if a filter by labels selects it, and returns whether it did.
+async fn delete(
     inner: &impl ChatHistory,
     codec: &Codec,
     session: &SessionId,
@@ -21,9 +53,8 @@ pub(crate) async fn delete_selected(
         // and the times, when it deletes.
         let mut conditions = filter.clone();
         conditions.labels.clone_from(&found.labels);
-        let mut info = name_record::open(&codec.keys, &stored, found)?;
-        info.session = session.clone();
-        if !filter.matches(&info) {
+        let names = name_record::open(&codec.keys, &stored, session, found);
+        if !filter.matches(&names.info) {
             return Ok(false);
         }
         if inner.delete_sessions(&conditions, 1).await? > 0 {

@@ -2,23 +2,37 @@
 
 use std::fmt;
 
-use conversant_core::HistoryError;
+use conversant_core::{HistoryError, SessionId};
 
 use crate::key::KeyId;
 
 /// A record that cannot be decrypted: the source of a [`HistoryError::Decryption`]. It contains no
 /// text and no key.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot decrypt {record}: {reason}")]
+#[error("cannot decrypt {record}{}: {reason}", of_session(self.session.as_ref()))]
 #[non_exhaustive]
 pub struct DecryptionError {
     /// The record.
     pub record: Record,
+    /// The session of a title, a label or an id: its own id, or that of the store if its own one
+    /// is blinded and cannot be decrypted. `None` for a message and a note, whose session is that
+    /// of the operation.
+    pub session: Option<SessionId>,
     /// The reason.
     pub reason: DecryptionFault,
 }
 
+fn of_session(session: Option<&SessionId>) -> String {
+    session.map_or_else(String::new, |session| format!(" of the session `{session}`"))
+}
+
 conversant_core::debug_as_report!(DecryptionError);
+
+impl DecryptionError {
+    fn into_error(self) -> HistoryError {
+        HistoryError::Decryption { source: self.into() }
+    }
+}
 
 /// A record of an encrypted history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +46,8 @@ pub enum Record {
     Title,
     /// A label of a session.
     Label,
+    /// The id of a session, which is blinded.
+    SessionId,
 }
 
 impl fmt::Display for Record {
@@ -41,6 +57,7 @@ impl fmt::Display for Record {
             Self::Note => f.write_str("a note"),
             Self::Title => f.write_str("a title"),
             Self::Label => f.write_str("a label"),
+            Self::SessionId => f.write_str("the id"),
         }
     }
 }
@@ -89,7 +106,11 @@ impl fmt::Display for DecryptionFault {
 impl DecryptionFault {
     /// Returns the error of a record.
     pub(crate) fn of(self, record: Record) -> HistoryError {
-        let error = DecryptionError { record, reason: self };
-        HistoryError::Decryption { source: error.into() }
+        DecryptionError { record, session: None, reason: self }.into_error()
+    }
+
+    /// Returns the error of a record, which names its session.
+    pub(crate) fn in_session(self, record: Record, session: &SessionId) -> HistoryError {
+        DecryptionError { record, session: Some(session.clone()), reason: self }.into_error()
     }
 }

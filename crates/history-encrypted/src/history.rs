@@ -9,19 +9,16 @@ use conversant_core::{
 };
 
 use crate::{
-    append::{Next, next, repeated},
+    append::{Next, StoredSession, next, repeated},
     blinding::Blinding,
     codec::{Codec, into_messages},
     deletion::delete_selected,
-    error::{DecryptionFault, Record},
     fork::fork,
     key::Key,
     keyring::Keyring,
+    listing::{self, PAGE, own_session},
     message_record, name_record, note_record,
 };
-
-/// The number of sessions of the store that are read at a time.
-const PAGE: usize = 256;
 
 /// The greatest number of attempts of an append whose session other writers append to meanwhile.
 const MAX_ATTEMPTS: usize = 1_000;
@@ -71,24 +68,6 @@ impl<H: OwnFormat> Encrypted<H> {
 }
 
 impl<H: ChatHistory> Encrypted<H> {
-    /// Returns the id of a session by its id in the store. `None` if it is blinded and the session
-    /// has no turns: its id is encrypted with them.
-    async fn own_session(&self, stored: &SessionId) -> Result<Option<SessionId>, HistoryError> {
-        if self.codec.blinding.is_none() {
-            return Ok(Some(stored.clone()));
-        }
-        let slice = self.inner.load(stored, Range::LastMessages(1)).await?;
-        let sequence = self.codec.sequence(Some(slice.start()), false);
-        let opened = self.codec.open(stored, &slice.messages, sequence, true)?;
-        let Some(opened) = opened.into_iter().next() else { return Ok(None) };
-        let mismatch = || DecryptionFault::Mismatch.of(Record::Message(1));
-        let session = opened.binding.session.ok_or_else(mismatch)?;
-        if self.codec.session(&session)? != *stored {
-            return Err(mismatch());
-        }
-        Ok(Some(session))
-    }
-
     /// Returns those of the names under which the store has a label. The first is shown if the
     /// primary key has named none.
     async fn stored_labels(
@@ -146,7 +125,10 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
         if turn.messages().is_empty() {
             return self.inner.append(&stored, turn, expect).await;
         }
-        let settle = |outcome| repeated(self, session, &self.inner, &stored, turn, outcome);
+        let settle = |outcome| {
+            let place = StoredSession { history: &self.inner, codec: &self.codec, name: &stored };
+            repeated(self, session, place, turn, outcome)
+        };
         let mut at = match expect.version() {
             Some(version) => version,
             None => match self.inner.load(&stored, Range::LastMessages(0)).await {
@@ -209,7 +191,8 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
         loop {
             let page = self.inner.sessions(last.as_ref(), PAGE).await?;
             for stored in &page {
-                let Some(session) = self.own_session(stored).await? else { continue };
+                let own = own_session(&self.inner, &self.codec, stored).await?;
+                let Some(session) = own else { continue };
                 if after.is_none_or(|after| session > *after) {
                     first.insert(session);
                     if first.len() > limit {
@@ -328,47 +311,24 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
     async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
         let stored = self.codec.session(session)?;
         let Some(info) = self.inner.session_info(&stored).await? else { return Ok(None) };
-        let mut info = name_record::open(&self.codec.keys, &stored, info)?;
-        info.session = session.clone();
-        Ok(Some(info))
+        name_record::open(&self.codec.keys, &stored, session, info).whole().map(Some)
     }
 
     /// Lists sessions. Labels are compared after they were decrypted, so a filter by labels reads
     /// the sessions of the store in their order until the page is full. Where session ids are
     /// blinded, a message of each session is decrypted too, and sessions without turns are left
     /// out. Search is not supported.
+    ///
+    /// A session whose title or label cannot be decrypted is listed without it, and
+    /// [`session_info`](ChatHistory::session_info) has the error. One whose blinded id cannot be
+    /// decrypted is left out.
     async fn list_sessions(
         &self,
         filter: &SessionFilter,
         after: Option<&SessionCursor>,
         limit: usize,
     ) -> Result<SessionPage, HistoryError> {
-        if filter.words().next().is_some() {
-            return Err(HistoryError::Unsupported { what: "search in encrypted sessions" });
-        }
-        let mut stored_filter = filter.clone();
-        stored_filter.labels.clear();
-        let mut found = Vec::new();
-        let mut place = after.map(|after| self.codec.stored_cursor(after)).transpose()?;
-        // One more than the limit shows that there is a next page.
-        while found.len() <= limit {
-            let page = limit.saturating_add(1).clamp(1, PAGE);
-            let page = self.inner.list_sessions(&stored_filter, place.as_ref(), page).await?;
-            for info in page.sessions {
-                let stored = info.session.clone();
-                let Some(session) = self.own_session(&stored).await? else { continue };
-                let mut info = name_record::open(&self.codec.keys, &stored, info)?;
-                info.session = session;
-                if filter.matches(&info) && found.len() <= limit {
-                    found.push(info);
-                }
-            }
-            match page.next {
-                Some(next) => place = Some(next),
-                None => break,
-            }
-        }
-        Ok(SessionPage::of(found, limit))
+        listing::list(&self.inner, &self.codec, filter, after, limit, &mut None).await
     }
 
     /// Sets the title, at most 600 bytes.
@@ -421,6 +381,9 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
     /// Deletes sessions that a filter selects. With labels, all that it selects are listed first.
     /// The store then deletes each of them by its encrypted labels and the times of the filter, so
     /// that one that was used or labelled since stays.
+    ///
+    /// A label that cannot be decrypted keeps no other session: the rest is deleted first. It is
+    /// then an error that names the session, if the filter could select it.
     async fn delete_sessions(
         &self,
         filter: &SessionFilter,
@@ -432,22 +395,7 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
         if filter.labels.is_empty() && filter.words().next().is_none() {
             return self.inner.delete_sessions(filter, limit).await;
         }
-        let mut selected = Vec::new();
-        let mut place = None;
-        loop {
-            let page = self.list_sessions(filter, place.as_ref(), PAGE).await?;
-            selected.extend(page.sessions.into_iter().map(|info| info.session));
-            match page.next {
-                Some(next) => place = Some(next),
-                None => break,
-            }
-        }
-        let mut deleted = 0;
-        for session in selected.iter().rev().take(limit) {
-            deleted +=
-                usize::from(delete_selected(&self.inner, &self.codec, session, filter).await?);
-        }
-        Ok(deleted)
+        delete_selected(&self.inner, &self.codec, filter, limit).await
     }
 
     fn shares(&self) -> bool {

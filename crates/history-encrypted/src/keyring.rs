@@ -18,6 +18,10 @@ use crate::{
 /// turns are encrypted with the new key; [`copy`] into a new store encrypts the old ones with it
 /// too, and then the old key can be forgotten.
 ///
+/// Several processes are rotated in two steps, since one that lacks the new key cannot read what
+/// others have encrypted with it. First, all get the new key as an older one; once none without it
+/// is left, the new key becomes the primary one, and the old one an older key.
+///
 /// [`copy`]: https://docs.rs/conversant-transfer/latest/conversant_transfer/fn.copy.html
 ///
 /// # Examples

@@ -41,6 +41,7 @@ mod fork;
 mod history;
 mod key;
 mod keyring;
+mod listing;
 mod message_record;
 mod name_record;
 mod note_record;

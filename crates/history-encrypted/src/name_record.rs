@@ -4,7 +4,7 @@
 //! store's label whose name is a keyed hash of the label's name, so that it can be replaced; the
 //! record has the name and the value.
 
-use conversant_core::{HistoryError, SessionId, SessionInfo};
+use conversant_core::{HistoryError, SessionFilter, SessionId, SessionInfo};
 
 use crate::{
     envelope::{self, Envelope, Place},
@@ -60,30 +60,80 @@ pub(crate) fn label_names(keys: &Keyring, name: &str) -> Result<Vec<String>, His
     Ok(names)
 }
 
-/// Decrypts the title and the labels of a session.
+/// What can be decrypted of a session's title and labels.
+pub(crate) struct Names {
+    /// The session without what cannot be decrypted.
+    pub(crate) info: SessionInfo,
+    /// The error of its title.
+    title: Option<HistoryError>,
+    /// The error of the first label that cannot be decrypted.
+    label: Option<HistoryError>,
+}
+
+impl Names {
+    /// Returns the session if all of it can be decrypted.
+    pub(crate) fn whole(self) -> Result<SessionInfo, HistoryError> {
+        self.title.or(self.label).map_or(Ok(self.info), Err)
+    }
+
+    /// Returns the error of a label that a filter could select.
+    pub(crate) fn undecided(self, filter: &SessionFilter) -> Option<HistoryError> {
+        let differs = |(name, value): (&String, &String)| {
+            self.info.labels.get(name).is_some_and(|found| found != value)
+        };
+        let is_other = filter.labels.iter().any(differs);
+        self.label.filter(|_| !is_other)
+    }
+}
+
+/// Decrypts the title and the labels of a session that the store has as `stored`.
 pub(crate) fn open(
     keys: &Keyring,
     stored: &SessionId,
+    session: &SessionId,
     mut info: SessionInfo,
-) -> Result<SessionInfo, HistoryError> {
-    if let Some(title) = info.title.take() {
-        let at = |fault: DecryptionFault| fault.of(Record::Title);
-        let text = envelope::open(&title, keys, title_place(stored)).map_err(at)?;
-        info.title = Some(String::from_utf8(text).map_err(|_| at(DecryptionFault::UnknownForm))?);
+) -> Names {
+    let (sealed_title, sealed_labels) = (info.title.take(), std::mem::take(&mut info.labels));
+    let (mut title, mut label) = (None, None);
+    match sealed_title.map(|sealed| open_title(keys, stored, &sealed)).transpose() {
+        Ok(opened) => info.title = opened,
+        Err(fault) => title = Some(fault.in_session(Record::Title, session)),
     }
     let primary = |hashed: &str, name: &str| {
         keys.primary_keys().label_name(name).is_ok_and(|known| known == hashed)
     };
-    for (hashed, record) in std::mem::take(&mut info.labels) {
-        let at = |fault: DecryptionFault| fault.of(Record::Label);
-        let text = envelope::open(&record, keys, label_place(stored, &hashed)).map_err(at)?;
-        let (name, value) = read_label(&text).ok_or_else(|| at(DecryptionFault::UnknownForm))?;
-        // A label that an older key named stays until the label is set again with room for both.
-        if primary(&hashed, &name) || !info.labels.contains_key(&name) {
-            info.labels.insert(name, value);
+    for (hashed, sealed) in sealed_labels {
+        match open_label(keys, stored, &hashed, &sealed) {
+            // A label that an older key named stays until the label is set again with room for
+            // both.
+            Ok((name, value)) => {
+                if primary(&hashed, &name) || !info.labels.contains_key(&name) {
+                    info.labels.insert(name, value);
+                }
+            }
+            Err(fault) => {
+                label.get_or_insert_with(|| fault.in_session(Record::Label, session));
+            }
         }
     }
-    Ok(info)
+    info.session = session.clone();
+    Names { info, title, label }
+}
+
+fn open_title(keys: &Keyring, stored: &SessionId, sealed: &str) -> Result<String, DecryptionFault> {
+    let text = envelope::open(sealed, keys, title_place(stored))?;
+    String::from_utf8(text).map_err(|_| DecryptionFault::UnknownForm)
+}
+
+/// Returns the name and the value of a label.
+fn open_label(
+    keys: &Keyring,
+    stored: &SessionId,
+    hashed: &str,
+    sealed: &str,
+) -> Result<(String, String), DecryptionFault> {
+    let text = envelope::open(sealed, keys, label_place(stored, hashed))?;
+    read_label(&text).ok_or(DecryptionFault::UnknownForm)
 }
 
 fn read_label(record: &[u8]) -> Option<(String, String)> {

@@ -4,6 +4,7 @@
 
 mod keys;
 mod labels;
+mod own_store;
 #[cfg(target_os = "linux")]
 mod read_only;
 mod secrets;
@@ -11,6 +12,7 @@ mod sizes;
 mod suites;
 mod support;
 mod tampering;
+mod unreadable;
 
 conversant_harness::tests! {
     keys {
@@ -28,6 +30,10 @@ conversant_harness::tests! {
         a_session_that_changes_before_its_deletion_stays,
         a_change_that_stops_halfway_leaves_the_value_of_before_or_the_new_one,
         a_copy_keeps_the_names_that_fit,
+    }
+    own_store {
+        a_store_without_branches_is_encrypted,
+        a_turn_is_compared_with_the_stored_one,
     }
     #[cfg(target_os = "linux")]
     read_only {
@@ -69,5 +75,10 @@ conversant_harness::tests! {
         a_plain_history_is_refused,
         a_session_without_its_last_turns_is_stale,
         errors_say_what_is_wrong_and_quote_nothing,
+    }
+    unreadable {
+        a_title_that_cannot_be_decrypted_hides_no_session,
+        a_label_that_cannot_be_decrypted_keeps_no_other_session,
+        an_id_that_cannot_be_decrypted_hides_no_other_session,
     }
 }
