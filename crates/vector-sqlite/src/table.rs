@@ -256,10 +256,29 @@ pub(crate) fn remove(
         removed += transaction.prepare_cached(&sql)?.execute([&place.collection, id])?;
     }
     transaction.commit()?;
+    if removed > 0 {
+        empty_log(connection);
+    }
     Ok(removed)
 }
 
 pub(crate) fn clear(connection: &Connection, place: &Place) -> Result<(), rusqlite::Error> {
     let sql = format!("DELETE FROM {} WHERE collection = ?1", place.table);
-    connection.prepare_cached(&sql)?.execute([&place.collection]).map(drop)
+    if connection.prepare_cached(&sql)?.execute([&place.collection])? > 0 {
+        empty_log(connection);
+    }
+    Ok(())
+}
+
+/// The longest wait for readers before the log is emptied.
+const LOG_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Removes from the log of the file what was removed from its tables. While another connection
+/// reads, it stays there until the next removal, or until the last connection is closed.
+fn empty_log(connection: &Connection) {
+    let waits = connection.query_row("PRAGMA busy_timeout", [], |row| row.get::<_, u32>(0));
+    let Ok(waits) = waits else { return };
+    let _ = connection.busy_timeout(LOG_TIMEOUT.min(Duration::from_millis(waits.into())));
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let _ = connection.busy_timeout(Duration::from_millis(waits.into()));
 }

@@ -246,6 +246,35 @@ fn what_is_removed_is_gone_from_the_disk() {
     });
 }
 
+/// The log is emptied by the removal, and not only when the store is closed.
+#[test]
+fn what_is_removed_is_gone_while_the_store_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    block_on(async {
+        let file = folder.path().join("v.db");
+        let store = SqliteVectorStore::open(&file, TopicEmbeddings::new()).unwrap();
+        let secret = |n: u32| Document::new(format!("{n}"), format!("secret-{n}"));
+        let count = |words: &str| {
+            let files = std::fs::read_dir(folder.path()).unwrap();
+            let bytes = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+            let is_found =
+                |bytes: &Vec<u8>| bytes.windows(words.len()).any(|found| found == words.as_bytes());
+            bytes.filter(is_found).count()
+        };
+        store.add(&own(), &[0, 1, 2].map(secret)).await.unwrap();
+        assert!(count("secret-1") > 0);
+        store.remove(&own(), &["1"]).await.unwrap();
+        assert_eq!(count("secret-1"), 0);
+        assert!(count("secret-2") > 0);
+        store.clear(&own()).await.unwrap();
+        assert_eq!(count("secret-"), 0);
+        // Other writers are waited for as before.
+        store.add(&own(), &[3, 4].map(secret)).await.unwrap();
+        assert_eq!(ids(&store, "pizza", 9).await.len(), 2);
+        store.close().await;
+    });
+}
+
 #[test]
 fn two_writers_of_one_file() {
     let folder = tempfile::tempdir().unwrap();
