@@ -5,13 +5,21 @@ use std::{fmt, future::Future, time::Duration};
 use conversant_core::{BoxError, VectorStoreError};
 use conversant_history::{
     MAX_TIMEOUT,
-    postgres::{PostgresError, PostgresPool, PostgresSettings},
+    postgres::{PostgresConnection, PostgresError, PostgresPool, PostgresSettings},
 };
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
 use tokio_postgres::Client;
 
-/// The number of attempts at an operation that conflicts with others or whose connection breaks.
+/// The number of attempts at an operation that conflicts with others.
 const MAX_ATTEMPTS: u32 = 8;
+
+/// The pauses between attempts at an operation whose connection breaks, or for which none can be
+/// made.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// An operation of one statement or transaction. To run it twice has the effect of running it once.
 pub(crate) trait Operation: Send + Sync + 'static {
@@ -57,7 +65,7 @@ impl Database {
         operation: O,
     ) -> Result<O::Output, VectorStoreError> {
         let (pool, limit) = (self.pool.clone(), self.limit);
-        let attempts = async move { attempt(&pool, &operation).await };
+        let attempts = async move { attempt(&pool, &operation, Instant::now() + limit).await };
         let task = self.pool.runtime().spawn(timeout(limit, attempts));
         match (&mut AbortOnDrop(task).0).await {
             Ok(Ok(outcome)) => outcome.map_err(|error| refusal(error, O::ACCESS)),
@@ -76,26 +84,59 @@ impl Database {
 async fn attempt<O: Operation>(
     pool: &PostgresPool,
     operation: &O,
+    deadline: Instant,
 ) -> Result<O::Output, PostgresError> {
-    let mut attempts = 1;
+    let (mut attempts, mut pause) = (1, Duration::ZERO);
+    // The address of a server that was not reached before may be wrong.
+    let was_reached = O::ACCESS != Access::Prepares;
     loop {
-        let mut connection = pool.connection().await?;
+        let mut connection = connection(pool, was_reached, deadline).await?;
         let outcome = operation.run(connection.client()?).await;
         match outcome {
             Err(error) if error.is_lost() => {
                 connection.close();
-                if !O::IS_REPEATED || attempts >= MAX_ATTEMPTS {
+                if !O::IS_REPEATED || !has_time(deadline, pause) {
                     return Err(error);
                 }
+                sleep(pause).await;
+                pause = (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
             }
-            Err(error) if error.is_conflict() && attempts < MAX_ATTEMPTS => connection.keep(),
+            Err(error) if error.is_conflict() && attempts < MAX_ATTEMPTS => {
+                connection.keep();
+                attempts += 1;
+            }
             outcome => {
                 connection.keep();
                 return outcome;
             }
         }
-        attempts += 1;
     }
+}
+
+/// Waits for a connection. While the server that was reached is away, as one that restarts, it
+/// tries again until the time is over.
+async fn connection(
+    pool: &PostgresPool,
+    was_reached: bool,
+    deadline: Instant,
+) -> Result<PostgresConnection<'_>, PostgresError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let error = match pool.connection().await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => PostgresError::from(error),
+        };
+        if !error.is_lost() || !was_reached || !has_time(deadline, pause) {
+            return Err(error);
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+/// Returns whether there is time for another attempt after a pause.
+fn has_time(deadline: Instant, pause: Duration) -> bool {
+    Instant::now() + pause < deadline
 }
 
 struct AbortOnDrop<T>(JoinHandle<T>);

@@ -36,8 +36,10 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 ///   [`operation_timeout`](PostgresVectorStoreBuilder::operation_timeout).
 /// - Statements are not prepared first, so they work through a pooler such as PgBouncer in
 ///   transaction mode.
-/// - After a failover, connections that broke are replaced. A search or an `add` whose connection
-///   breaks is tried again; a `clear` fails, since others may have added documents meanwhile.
+/// - After a failover or a restart, connections that broke are replaced. Operations that begin
+///   while the server is away wait for it until their time is over. A search or an `add` whose
+///   connection breaks is tried again; a `clear` fails, since others may have added documents
+///   meanwhile.
 ///
 /// # Examples
 ///

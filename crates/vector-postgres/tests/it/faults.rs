@@ -1,11 +1,23 @@
 //! Faults, after which nothing is half done.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use conversant_core::{Document, Report, VectorStore, VectorStoreError};
 use conversant_harness::Tested;
 use conversant_testkit::suite::TopicEmbeddings;
 use conversant_vector_postgres::PostgresVectorStore;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    task::JoinSet,
+};
 
 use crate::{
     documents::{documents, ids, own},
@@ -51,6 +63,69 @@ pub(crate) async fn a_connection_that_broke_is_replaced() -> Tested {
         assert_eq!(ids(&store, "pizza", 9).await.len(), 4);
         server.number(end).await;
     }
+    server.stop().await;
+    Ok(())
+}
+
+/// A proxy to a server that restarts: it closes all connections, and the next ones at once.
+struct Restarting {
+    url: String,
+    refused: Arc<AtomicUsize>,
+    broken: Arc<Notify>,
+    _task: JoinSet<()>,
+}
+
+impl Restarting {
+    async fn start(url: &str) -> Self {
+        let (scheme, rest) = url.split_once("//").unwrap();
+        let (login, rest) = rest.rsplit_once('@').unwrap();
+        let (address, rest) = rest.split_once('/').unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("{scheme}//{login}@{}/{rest}", listener.local_addr().unwrap());
+        let (refused, broken) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
+        let (left, closing) = (Arc::clone(&refused), Arc::clone(&broken));
+        let (address, mut task) = (address.to_owned(), JoinSet::new());
+        task.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let less = |left: usize| left.checked_sub(1);
+                if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
+                    continue;
+                }
+                let mut server = TcpStream::connect(&address).await.unwrap();
+                let closing = Arc::clone(&closing);
+                connections.spawn(async move {
+                    let broken = closing.notified();
+                    tokio::select! {
+                        () = broken => {}
+                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                    }
+                });
+            }
+        });
+        Self { url, refused, broken, _task: task }
+    }
+
+    fn restart(&self) {
+        self.refused.store(6, Ordering::SeqCst);
+        self.broken.notify_waiters();
+    }
+}
+
+pub(crate) async fn a_server_that_restarts_is_waited_for() -> Tested {
+    let server = Server::start().await?;
+    let proxy = Restarting::start(&server.url).await;
+    let store = PostgresVectorStore::connect(&proxy.url, TopicEmbeddings::new()).await.unwrap();
+    store.add(&own(), &documents()).await.unwrap();
+    proxy.restart();
+    assert_eq!(ids(&store, "pizza", 9).await.len(), 4);
+    proxy.restart();
+    store.add(&own(), &[Document::new("5", "pizza")]).await.unwrap();
+    assert_eq!(ids(&store, "pizza", 9).await.len(), 5);
+    // The first connection is not waited for, since its address may be wrong.
+    proxy.restart();
+    assert!(PostgresVectorStore::connect(&proxy.url, TopicEmbeddings::new()).await.is_err());
+    drop((store, proxy));
     server.stop().await;
     Ok(())
 }
