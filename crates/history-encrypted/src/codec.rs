@@ -112,7 +112,7 @@ impl Codec {
         stored: &SessionId,
         slice: &Slice,
     ) -> Result<Option<Opened>, DecryptionFault> {
-        let Some(message) = slice.messages.iter().last() else { return Ok(None) };
+        let Some(message) = slice.messages.iter().next_back() else { return Ok(None) };
         let last = slice.version.messages.saturating_sub(1);
         let opened = message_record::open(&self.keys, stored, message)?;
         let mut sequence = self.sequence(Some(last), false);

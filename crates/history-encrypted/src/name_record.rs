@@ -60,7 +60,7 @@ pub(crate) fn label_names(keys: &Keyring, name: &str) -> Result<Vec<String>, His
     Ok(names)
 }
 
-/// What can be decrypted of a session's title and labels.
+/// The part that can be decrypted of a session's title and labels.
 pub(crate) struct Names {
     /// The session without what cannot be decrypted.
     pub(crate) info: SessionInfo,

@@ -29,8 +29,9 @@ use crate::{
 /// - Any number of stores, in any number of processes on one machine, may have the same file open.
 /// - A document is on the disk when [`add`](VectorStore::add) returns. A call whose future is
 ///   dropped adds all of its documents or none.
-/// - What is removed is overwritten, and leaves the log of the file too. While another connection
-///   reads, it stays there until the next removal, or until the last connection is closed.
+/// - A removed document is overwritten, and leaves the log of the file too. While another
+///   connection reads, it stays there until the next removal, or until the last connection is
+///   closed.
 /// - A search compares all vectors of the collection. The calls of a store run one after the other
 ///   on its thread, so that a long search holds up the others. Collections that are large, or have
 ///   many users at the same time, are better in stores and files of their own, or in PostgreSQL.

@@ -1,4 +1,4 @@
-//! Stores of one's own, which have no branches.
+//! Custom stores, which have no branches.
 
 use std::{collections::HashMap, sync::Mutex};
 

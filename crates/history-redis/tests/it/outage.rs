@@ -197,7 +197,7 @@ pub(crate) async fn connections_that_the_server_has_closed_are_replaced() -> Tes
     Ok(())
 }
 
-/// What begins while the server is away waits for it.
+/// Operations that begin while the server is away wait for it.
 pub(crate) async fn a_server_that_restarts_is_waited_for_within_the_limit() -> Tested {
     let started = spawn_blocking(|| RedisServer::start(&[]).unwrap()).await.unwrap();
     let mut server = started.ok_or_else(not_installed)?;
