@@ -1,9 +1,12 @@
 //! The memory trait: the part of a conversation that a prompt contains.
 
+mod saved;
+
 use std::{any::Any, fmt, sync::Arc};
 
 use async_trait::async_trait;
 
+pub use self::saved::{Saved, Warning};
 use crate::{
     box_error::BoxError,
     clock::Instant,
@@ -426,42 +429,6 @@ impl fmt::Debug for Ticket {
     }
 }
 
-/// The result of a successful save, with warnings for observers.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Saved {
-    /// Failures that lost neither the answer nor the turn.
-    pub warnings: Vec<Warning>,
-}
-
-impl Saved {
-    /// Adds a warning.
-    #[must_use]
-    pub fn with_warning(mut self, warning: Warning) -> Self {
-        self.warnings.push(warning);
-        self
-    }
-}
-
-/// A failure in a memory that lost neither the answer nor the turn, such as a failed summary.
-#[derive(thiserror::Error)]
-#[error("{what}")]
-#[non_exhaustive]
-pub struct Warning {
-    /// The operation that failed.
-    pub what: String,
-    /// The cause.
-    pub source: Option<BoxError>,
-}
-
-impl Warning {
-    /// Creates a warning.
-    #[must_use]
-    pub fn new(what: impl Into<String>, source: impl Into<Option<BoxError>>) -> Self {
-        Self { what: what.into(), source: source.into() }
-    }
-}
-
 /// An error of a memory.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
@@ -501,4 +468,4 @@ pub enum MemoryError {
     Custom(#[source] BoxError),
 }
 
-crate::debug_as_report!(Warning, MemoryError);
+crate::debug_as_report!(MemoryError);

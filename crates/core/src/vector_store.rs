@@ -153,8 +153,8 @@ impl Match {
 /// - Once polled, an `add`, a `clear` or a `remove` may take effect although its future is dropped:
 ///   whole or not at all. It can be repeated.
 /// - A document comes back as it was added, and its id is any text. So do the values of its
-///   metadata: an integer is no float or text afterwards, and data stay data (messages may become
-///   data). A store whose own metadata has other types keeps them as JSON.
+///   metadata: an integer is not a float or a text afterwards, and data stay data (messages may
+///   become data). A store whose own metadata has other types keeps them as JSON.
 /// - Names of collections differ if one of their characters does, in case or at their ends too.
 /// - Operations may overlap: what is added at once is all there. No error quotes a text.
 ///

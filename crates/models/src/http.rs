@@ -14,6 +14,7 @@ mod hyper_client;
 pub(crate) mod masking;
 mod network_stream;
 pub(crate) mod proxy;
+mod received_body;
 mod request_body;
 mod response_body;
 pub(crate) mod response_reader;

@@ -20,8 +20,9 @@ use crate::observer::ModelDescription;
 ///
 /// Write `#[async_trait]` above the `impl`. A call whose deadline has passed fails with
 /// [`ModelError::Timeout`] in the phase [`TimeoutPhase::Total`], as
-/// [`CallOptions::check_deadline`] returns it. An answer ends before the first of the stop sequences
-/// ([`CallOptions::stop`]); a model that has none refuses them. No error quotes what was said.
+/// [`CallOptions::check_deadline`] returns it. An answer ends before the first of the stop
+/// sequences ([`CallOptions::stop`]); a model that has none refuses them. No error quotes what was
+/// said.
 /// `suite::chat_model` of `conversant-testkit` checks this.
 ///
 /// # Examples

@@ -10,8 +10,6 @@ use bytes::Bytes;
 use conversant_core::BoxError;
 use http_body::{Body, Frame, SizeHint};
 
-#[cfg(feature = "gzip")]
-use super::unpacked_body::UnpackedBody;
 use super::{
     attempt::FailedAttempt,
     transport_error::{CustomClientError, in_body},
@@ -21,8 +19,6 @@ use super::{
 pub(super) enum ResponseBody {
     Hyper(hyper::body::Incoming),
     Custom(Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>),
-    #[cfg(feature = "gzip")]
-    Unpacked(Box<UnpackedBody>),
 }
 
 impl ResponseBody {
@@ -31,8 +27,6 @@ impl ResponseBody {
         match self {
             Self::Hyper(body) => body.size_hint().exact(),
             Self::Custom(body) => body.size_hint().exact(),
-            #[cfg(feature = "gzip")]
-            Self::Unpacked(_) => None,
         }
     }
 
@@ -48,8 +42,6 @@ impl ResponseBody {
             Self::Custom(body) => body.as_mut().poll_frame(context).map(|frame| {
                 frame.map(|frame| frame.map_err(|error| in_body(CustomClientError::boxed(error))))
             }),
-            #[cfg(feature = "gzip")]
-            Self::Unpacked(body) => body.poll_frame(context),
         }
     }
 }

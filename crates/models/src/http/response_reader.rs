@@ -16,11 +16,10 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-#[cfg(feature = "gzip")]
-use super::unpacked_body::UnpackedBody;
 use super::{
     attempt::{FailedAttempt, too_large},
     encoding::{self, Encoding},
+    received_body::ReceivedBody,
     response_body::ResponseBody,
     timeouts::{self, Deadline},
 };
@@ -33,7 +32,7 @@ const UNTIMED_PIECES: u8 = 31;
 #[derive(Debug)]
 pub(crate) struct ResponseReader {
     pub(crate) head: AnswerHead,
-    pub(super) body: ResponseBody,
+    pub(super) body: ReceivedBody,
     pub(super) encoding: Encoding,
     announced_bytes: Option<u64>,
     max_idle_timeout: Duration,
@@ -114,7 +113,7 @@ impl ResponseReader {
         let announced_bytes = body.announced_bytes();
         Self {
             head: AnswerHead::default(),
-            body,
+            body: ReceivedBody::AsSent(body),
             encoding: Encoding::Identity,
             announced_bytes,
             max_idle_timeout: idle_timeout,
@@ -275,10 +274,7 @@ impl ResponseReader {
     /// was read before.
     pub(crate) fn unpacked(self, start: Bytes, max_bytes: usize) -> Self {
         #[cfg(feature = "gzip")]
-        let body = {
-            let body = UnpackedBody::new(self.body, start, max_bytes);
-            ResponseBody::Unpacked(Box::new(body))
-        };
+        let body = self.body.unpacked(start, max_bytes);
         // Nothing is compressed that could be unpacked.
         #[cfg(not(feature = "gzip"))]
         let (body, ..) = (self.body, start, max_bytes);

@@ -202,7 +202,7 @@ mod gzip {
         }
     }
 
-    /// What has come stays, and is not paid for again.
+    /// The pieces that have come stay, and are not paid for again.
     #[tokio::test]
     async fn a_stream_that_is_compressed_and_cut_off_keeps_its_pieces() {
         for (responses, mut chunks) in zipped_events() {

@@ -205,7 +205,7 @@ async fn turns_are_stored_where_it_says<M: Memory>(make: &impl Fn() -> M) -> Che
     Ok(())
 }
 
-/// What a history keeps of a message, also if it changes the text.
+/// Returns the part of a message that a history keeps, also if it changes the text.
 fn kind(message: &Message) -> (&Role, Option<&str>, usize) {
     (message.role(), message.tool_call_id(), message.tool_calls().len())
 }
@@ -274,7 +274,7 @@ async fn a_turn_of_a_cleared_conversation_is_not_saved<M: Memory>(
         return Err(Stop::Skipped("its tickets have no version".to_owned()));
     }
     memory.clear().await?;
-    // A chain says that the turn is saved, unless it is told otherwise.
+    // A chain says that the turn is saved, unless the save fails.
     let late = memory.save(&turn(2), ticket).await;
     let is_stale = matches!(late, Err(MemoryError::History(HistoryError::Stale { .. })));
     ensure!(is_stale, "a turn from before it was cleared: {late:?}");

@@ -50,7 +50,7 @@ pub(super) async fn a_note_is_loaded_as_it_was_put(history: &impl ChatHistory) -
     Ok(())
 }
 
-/// What a note does not cover is shown beside it: a note that covered more would hide it.
+/// Messages that a note does not cover are shown with it. A note that covered more would hide them.
 pub(super) async fn a_note_covers_what_it_says(history: &impl ChatHistory) -> Checked {
     let driver = with_notes(history).await?;
     let covers = driver.append(&exchange(1)).await?;

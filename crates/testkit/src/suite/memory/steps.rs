@@ -1,4 +1,4 @@
-//! What the checks of memories do with one: load, save, compare.
+//! The steps of the checks of memories: load, save, compare.
 
 use std::{
     future::{Future, poll_fn},

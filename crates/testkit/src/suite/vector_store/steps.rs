@@ -1,4 +1,4 @@
-//! What the checks of vector stores do with one.
+//! The steps of the checks of vector stores.
 
 use conversant_core::{Collection, Document, SessionId, TurnId, VectorStore};
 

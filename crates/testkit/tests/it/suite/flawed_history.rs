@@ -23,7 +23,7 @@ pub(crate) struct History {
     store: Arc<Mutex<Store>>,
     /// The state that this handle has seen, for flaws that trust it.
     cache: Arc<Mutex<Store>>,
-    /// What the handle does later, for flaws that do not settle.
+    /// The work that the handle does later, for flaws that do not settle.
     late: Arc<Mutex<Vec<Late>>>,
     flaw: Option<HistoryFlaw>,
 }
