@@ -312,9 +312,11 @@ fn redacted(messages: &Messages) -> Messages {
         let text: String =
             message.text().chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
         let calls = message.tool_calls().to_vec();
-        Message::new(message.role().clone(), text)
-            .with_tool_calls(calls)
-            .with_tool_call_id(message.tool_call_id().unwrap_or_default())
+        let hidden = Message::new(message.role().clone(), text).with_tool_calls(calls);
+        match message.tool_call_id() {
+            Some(id) => hidden.with_tool_call_id(id),
+            None => hidden,
+        }
     };
     messages.iter().map(hidden).collect()
 }
@@ -333,6 +335,10 @@ impl ChatHistory for Redacting {
     ) -> Result<Version, HistoryError> {
         let hidden = Turn::identified(turn.id(), redacted(turn.messages()));
         let hidden = hidden.with_incomplete(turn.is_incomplete());
+        let hidden = match turn.base() {
+            Some(base) => hidden.with_base(base),
+            None => hidden,
+        };
         self.0.append(session, &hidden, expect).await
     }
 

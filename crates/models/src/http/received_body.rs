@@ -27,7 +27,7 @@ impl ReceivedBody {
             Self::AsSent(body) => {
                 Self::Unpacked(Box::new(UnpackedBody::new(body, start, max_bytes)))
             }
-            unpacked => unpacked,
+            unpacked @ Self::Unpacked(_) => unpacked,
         }
     }
 

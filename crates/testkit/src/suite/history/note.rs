@@ -87,17 +87,17 @@ pub(super) async fn a_note_of_what_is_not_there_is_stale(history: &impl ChatHist
     // In a store whose versions name their last turn, it names one that is not there.
     let tip = if seen.tip == 0 { 0 } else { seen.tip ^ 0xf0f0 };
     let late = Note::new("late", later.with_tip(tip));
-    is_stale("a note", history.put_note(&driver.session, "summary", &late).await)?;
+    is_stale("a note", &history.put_note(&driver.session, "summary", &late).await)?;
     says(&driver, "summary", None).await?;
     match history.replace_note(&driver.session, "summary", None, &late).await {
         Err(HistoryError::Unsupported { .. }) => {}
-        replaced => is_stale("a replacement", replaced)?,
+        replaced => is_stale("a replacement", &replaced)?,
     }
     says(&driver, "summary", None).await
 }
 
 /// Checks that what a note covers is not in the session.
-fn is_stale<T: std::fmt::Debug>(what: &str, outcome: Result<T, HistoryError>) -> Checked {
+fn is_stale<T: std::fmt::Debug>(what: &str, outcome: &Result<T, HistoryError>) -> Checked {
     let is_stale = matches!(outcome, Err(HistoryError::Stale { .. }));
     ensure!(is_stale, "{what} that covers what is not there: {outcome:?}");
     Ok(())
@@ -148,7 +148,7 @@ pub(super) async fn a_note_of_an_old_epoch_is_not_stored(history: &impl ChatHist
     let old = driver.append(&exchange(1)).await?;
     driver.clear().await?;
     let late = Note::new("late", old);
-    is_stale("a note", history.put_note(&driver.session, "summary", &late).await)?;
+    is_stale("a note", &history.put_note(&driver.session, "summary", &late).await)?;
     says(&driver, "summary", None).await
 }
 
@@ -218,7 +218,7 @@ pub(super) async fn a_note_is_replaced_if_it_is_the_one_that_was_read(
         Err(error) => return Err(error.into()),
     }
     let replaced = history.replace_note(&driver.session, "summary", None, &late).await;
-    is_stale("a replacement", replaced)?;
+    is_stale("a replacement", &replaced)?;
     says(&driver, "summary", None).await
 }
 

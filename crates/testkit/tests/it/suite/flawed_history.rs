@@ -86,7 +86,7 @@ impl History {
         late.iter_mut().filter(|late| late.session == *session).for_each(|late| late.loads += 1);
         for late in late.extract_if(.., |late| late.loads == 4) {
             self.change(session, |log| {
-                log.turns.push((late.turn.id(), kept(&late.turn, None).into()))
+                log.turns.push((late.turn.id(), kept(&late.turn, None).into()));
             });
         }
     }

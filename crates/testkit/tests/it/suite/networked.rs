@@ -59,6 +59,7 @@ fn each_check_of_the_networked_history_suite_finds_its_flaw() {
     let flaws = [
         (RemoteFlaw::AppendsAgain, "a_lost_answer_is_settled_by_the_turn"),
         (RemoteFlaw::GivesUp, "broken_connections_are_replaced"),
+        (RemoteFlaw::KeepsWhatHangs, "connections_that_hang_are_replaced"),
         (RemoteFlaw::AppendsAgain, "connections_cut_at_any_byte_lose_nothing"),
         (RemoteFlaw::AppendsToTheFront, "writers_of_breaking_connections_have_one_order"),
         (RemoteFlaw::Assumes, "every_operation_ends_although_nothing_answers"),

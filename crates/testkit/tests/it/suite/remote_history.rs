@@ -24,6 +24,8 @@ use super::tipped_history::Logs;
 pub(crate) enum RemoteFlaw {
     /// The client does not connect again.
     GivesUp,
+    /// The client keeps a connection that does not answer.
+    KeepsWhatHangs,
     /// The server appends a turn that it has.
     AppendsAgain,
     /// The server puts a turn before the others.
@@ -249,7 +251,9 @@ impl Remote {
         match answered {
             Some(outcome) => outcome?,
             None => {
-                *connection = Connection { stream: None, unsettled: Some(deadline) };
+                let keeps = self.store.flaw == Some(RemoteFlaw::KeepsWhatHangs);
+                let stream = connection.stream.take().filter(|_| keeps);
+                *connection = Connection { stream, unsettled: Some(deadline) };
                 if self.store.flaw == Some(RemoteFlaw::Assumes) {
                     return Ok(Reply::Done);
                 }
