@@ -379,10 +379,11 @@ impl Operation for Search {
                 client.batch_execute("COMMIT"),
             );
             begun?;
-            let rows = rows?;
+            let outcome = found(&rows?)?;
             ended?;
-            if rows.len() >= self.k {
-                return found(&rows);
+            // A row without a document is that of a collection of which the index found nothing.
+            if outcome.as_ref().is_some_and(|(_, documents)| documents.len() >= self.k) {
+                return Ok(outcome);
             }
         }
         found(&self.select(&self.statements.search, client).await?)

@@ -63,6 +63,28 @@ pub(crate) async fn an_index_finds_the_nearest() -> Tested {
     Ok(())
 }
 
+/// If the index finds nothing of a collection, the collection is compared as a whole.
+pub(crate) async fn what_the_index_does_not_find_is_found() -> Tested {
+    let server = Server::start().await?;
+    // So that the server uses the index for a small collection, and gives up soon.
+    let settings = "DO $$ BEGIN \
+        EXECUTE format('ALTER DATABASE %I SET enable_sort = off', current_database()); \
+        EXECUTE format('ALTER DATABASE %I SET hnsw.max_scan_tuples = 1', current_database()); \
+        END $$";
+    server.client.batch_execute(settings).await.unwrap();
+    let builder = PostgresVectorStore::builder(&server.url).index(VectorIndex::hnsw(3));
+    let store = builder.connect(Circle).await.unwrap();
+    let (large, small) = (session("large"), session("small"));
+    store.add(&large, &circle()).await.unwrap();
+    store.add(&small, &[Document::new("far", "1999")]).await.unwrap();
+    server.client.batch_execute("ANALYZE").await.unwrap();
+    for k in [1, 2] {
+        assert_eq!(store.search(&small, "0", k).await.unwrap().len(), 1, "{k}");
+    }
+    server.stop().await;
+    Ok(())
+}
+
 /// The server uses the index where it is worth it.
 pub(crate) async fn a_large_collection_is_searched_by_the_index() -> Tested {
     let server = Server::start().await?;

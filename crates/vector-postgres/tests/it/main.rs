@@ -21,6 +21,7 @@ conversant_harness::tests! {
     indexed {
         an_index_finds_the_nearest,
         a_large_collection_is_searched_by_the_index,
+        what_the_index_does_not_find_is_found,
         settings_of_indexes_are_checked_before_connecting,
     }
     store {
