@@ -275,10 +275,12 @@ impl Remote {
                     none => none.insert(TcpStream::connect(&self.address).await?),
                 };
                 stream.write_u64(number as u64).await?;
-                stream.read_u64().await
+                // The answers to earlier requests come first.
+                while stream.read_u64().await? != number as u64 {}
+                Ok::<(), io::Error>(())
             };
             match exchanged.await {
-                Ok(_) => return Ok(()),
+                Ok(()) => return Ok(()),
                 Err(error) => {
                     connection.stream = None;
                     if self.store.flaw == Some(RemoteFlaw::GivesUp) {
