@@ -1,40 +1,30 @@
 //! Errors of SQLite as errors of a history.
 
 use conversant_core::{BoxError, HistoryError, SessionId};
-use rusqlite::{Error, ErrorCode, ffi};
+use conversant_history::SqliteErrorClass;
+use rusqlite::Error;
 
 /// Converts an error of SQLite.
 ///
 /// The statements are this crate's and known to be correct. A statement that SQLite rejects, a
 /// value of the wrong type and a row that breaks a constraint are therefore faults of the file.
 pub(crate) fn sqlite_error(error: Error) -> HistoryError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => HistoryError::Busy,
-        Some(ErrorCode::DiskFull) => HistoryError::Full { source: error.into() },
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            HistoryError::ReadOnly { source: Some(error.into()) }
-        }
-        Some(ErrorCode::NotADatabase) => corrupt("the file is not a SQLite database", error),
-        Some(ErrorCode::DatabaseCorrupt) => corrupt("the database is malformed", error),
-        Some(ErrorCode::ConstraintViolation) => corrupt("rows contradict each other", error),
-        Some(ErrorCode::SystemIoFailure)
-            if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_SHORT_READ) =>
-        {
-            corrupt("the file is truncated", error)
-        }
-        Some(ErrorCode::TypeMismatch | ErrorCode::Unknown) => {
-            corrupt("the tables do not have the expected columns", error)
-        }
+    match error.sqlite_extended_error_code().map(SqliteErrorClass::of_code) {
+        Some(SqliteErrorClass::Busy) => HistoryError::Busy,
+        Some(SqliteErrorClass::Full) => HistoryError::Full { source: error.into() },
+        Some(SqliteErrorClass::ReadOnly) => HistoryError::ReadOnly { source: Some(error.into()) },
+        Some(SqliteErrorClass::Corrupt(what)) => corrupt(what, error),
+        Some(SqliteErrorClass::UnexpectedTables) => corrupt(UNEXPECTED_TABLES, error),
         Some(_) => backend(error),
         None => match error {
             error if is_invalid_value(&error) => corrupt("invalid value in a row", error),
-            Error::SqlInputError { .. } => {
-                corrupt("the tables do not have the expected columns", error)
-            }
+            Error::SqlInputError { .. } => corrupt(UNEXPECTED_TABLES, error),
             other => backend(other),
         },
     }
 }
+
+const UNEXPECTED_TABLES: &str = "the tables do not have the expected columns";
 
 /// Returns whether a row has a value that is none of its column.
 const fn is_invalid_value(error: &Error) -> bool {

@@ -12,6 +12,7 @@
 //! | [`langchain`] | rows of LangChain's message histories, and the turns that they form | `langchain` |
 //! | [`postgres`] | connections to PostgreSQL, whose statements are cancelled when they are given up | `postgres` |
 //! | [`SqliteFiles`] | noticing that an open SQLite file was replaced or overwritten | `sqlite` |
+//! | [`SqliteErrorClass`] | what an error of SQLite means for a store | `sqlite` |
 //! | [`Worker`], [`Threads`] | threads that own a resource whose calls block, such as a file | `worker` |
 //! | [`SessionExecutor`] | operations on a networked store: in order, each within a time limit | `tokio` |
 //! | [`ServerClock`] | requests that a server refuses once they are late | `tokio` |
@@ -37,12 +38,12 @@ mod server_clock;
 #[cfg(feature = "tokio")]
 mod session_locks;
 #[cfg(feature = "sqlite")]
+mod sqlite_error;
+#[cfg(feature = "sqlite")]
 mod sqlite_files;
 #[cfg(feature = "worker")]
 mod worker;
 
-#[cfg(feature = "sqlite")]
-pub use self::sqlite_files::{SqliteFileFault, SqliteFiles};
 #[cfg(feature = "worker")]
 pub use self::worker::{Jobs, Threads, Worker, WorkerEnded};
 pub use self::{
@@ -56,4 +57,9 @@ pub use self::{
     executor::{Call, MAX_TIMEOUT, SessionExecutor},
     server_clock::ServerClock,
     session_locks::{ReadGuard, SessionLocks, WriteGuard},
+};
+#[cfg(feature = "sqlite")]
+pub use self::{
+    sqlite_error::SqliteErrorClass,
+    sqlite_files::{SqliteFileFault, SqliteFiles},
 };

@@ -1,28 +1,22 @@
 //! Errors of SQLite as errors of a vector store.
 
 use conversant_core::{BoxError, VectorStoreError};
-use rusqlite::{Error, ErrorCode, ffi};
+use conversant_history::SqliteErrorClass;
+use rusqlite::Error;
 
 /// Converts an error of SQLite.
 ///
 /// The statements are this crate's and known to be correct. A statement that SQLite rejects, a
 /// value of the wrong type and a vector that cannot be compared are therefore faults of the file.
 pub(crate) fn sqlite_error(error: Error) -> VectorStoreError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => VectorStoreError::Busy,
-        Some(ErrorCode::DiskFull) => VectorStoreError::Full { source: error.into() },
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+    match error.sqlite_extended_error_code().map(SqliteErrorClass::of_code) {
+        Some(SqliteErrorClass::Busy) => VectorStoreError::Busy,
+        Some(SqliteErrorClass::Full) => VectorStoreError::Full { source: error.into() },
+        Some(SqliteErrorClass::ReadOnly) => {
             VectorStoreError::ReadOnly { source: Some(error.into()) }
         }
-        Some(ErrorCode::NotADatabase) => corrupt("the file is not a SQLite database", error),
-        Some(ErrorCode::DatabaseCorrupt) => corrupt("the database is malformed", error),
-        Some(ErrorCode::ConstraintViolation) => corrupt("rows contradict each other", error),
-        Some(ErrorCode::SystemIoFailure)
-            if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_SHORT_READ) =>
-        {
-            corrupt("the file is truncated", error)
-        }
-        Some(ErrorCode::TypeMismatch | ErrorCode::Unknown) => corrupt(FORM, error),
+        Some(SqliteErrorClass::Corrupt(what)) => corrupt(what, error),
+        Some(SqliteErrorClass::UnexpectedTables) => corrupt(UNEXPECTED_TABLES, error),
         Some(_) => backend(error),
         None => match error {
             Error::FromSqlConversionFailure(column, kind, source) => {
@@ -36,13 +30,13 @@ pub(crate) fn sqlite_error(error: Error) -> VectorStoreError {
             Error::IntegralValueOutOfRange(..)
             | Error::InvalidColumnType(..)
             | Error::Utf8Error(..) => corrupt(INVALID, error),
-            Error::SqlInputError { .. } => corrupt(FORM, error),
+            Error::SqlInputError { .. } => corrupt(UNEXPECTED_TABLES, error),
             other => backend(other),
         },
     }
 }
 
-const FORM: &str = "the tables or the vectors do not have the expected form";
+const UNEXPECTED_TABLES: &str = "the tables or the vectors do not have the expected form";
 
 const INVALID: &str = "invalid value in a row";
 
