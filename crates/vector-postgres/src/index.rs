@@ -7,11 +7,11 @@ const MAX_INDEXED: usize = 2000;
 
 /// How a search finds the nearest vectors.
 ///
-/// An index serves vectors of one length; collections with others are compared as a whole. It finds
-/// almost always, but not always, the nearest vectors. If it finds fewer than were asked for, the
-/// collection is compared as a whole. Of documents that are equally similar at the end of the
-/// result, any may be in it. PostgreSQL does not use it for a small collection, whose
-/// vectors are found faster by the collection's name.
+/// An index serves vectors of one length, and collections of more than 1,000 documents. Other
+/// collections are compared as a whole, which is exact. An index finds almost always, but not
+/// always, the nearest vectors. If it finds fewer than were asked for, the collection is compared
+/// as a whole too. Of documents that are equally similar at the end of the result, any may be in
+/// it.
 ///
 /// The index is created with the store, which blocks writers to a large table meanwhile. Other
 /// programs may use the tables with another index or none.

@@ -27,6 +27,7 @@
 
 mod database;
 mod index;
+mod operations;
 mod statements;
 mod store;
 

@@ -9,15 +9,24 @@ use crate::index::VectorIndex;
 /// The advisory lock of creation: "vectors\0" in ASCII.
 const LOCK: i64 = 0x7665_6374_6f72_7300;
 
+/// The largest number of documents of a collection that are compared although there is an index.
+pub(crate) const MAX_COMPARED: usize = 1000;
+
 /// The statements of a store, with the names of its database.
 #[derive(Debug)]
 pub(crate) struct Statements {
     pub(crate) add: String,
     /// Compares all vectors of a collection.
     pub(crate) search: String,
-    /// Searches with the index, if there is one.
+    /// The same, if they are few.
+    pub(crate) search_small: String,
+    /// Searches a larger collection with the index, if there is one.
     pub(crate) search_index: Option<String>,
     pub(crate) clear: &'static str,
+    /// Locks the row of a collection, for which those who add wait.
+    pub(crate) lock: &'static str,
+    /// Removes a collection that is locked, if it has no documents.
+    pub(crate) clear_empty: &'static str,
     pub(crate) list: &'static str,
     pub(crate) remove: &'static str,
     /// Whether an index search goes on while a filter leaves too few.
@@ -114,12 +123,14 @@ impl Statements {
                     SET document = excluded.document, vector = excluded.vector \
                 ) SELECT dimensions FROM held"
             ),
-            search: search(schema, "v.vector", "", ", v.number"),
-            search_index: index.dimensions().map(|dimensions| {
-                let vector = format!("v.vector::{schema}.vector({dimensions})");
-                search(schema, &vector, &format!("AND v.dimensions = {dimensions}"), "")
-            }),
+            search: search(schema, ""),
+            search_small: search(schema, &format!("AND NOT {}", is_large())),
+            search_index: index.dimensions().map(|dimensions| search_index(schema, dimensions)),
             clear: "DELETE FROM conversant_vector_collections_1 WHERE kind = $1 AND name = $2",
+            lock: "SELECT 1 FROM conversant_vector_collections_1 WHERE kind = $1 AND name = $2 FOR UPDATE",
+            clear_empty: "DELETE FROM conversant_vector_collections_1 held \
+                WHERE kind = $1 AND name = $2 \
+                AND NOT EXISTS (SELECT 1 FROM conversant_vectors_1 v WHERE v.collection = held.key)",
             list: "SELECT v.document FROM conversant_vectors_1 v \
                 JOIN conversant_vector_collections_1 held ON held.key = v.collection \
                 WHERE held.kind = $1 AND held.name = $2 AND ($3::bytea IS NULL OR v.id > $3) \
@@ -132,18 +143,53 @@ impl Statements {
     }
 }
 
-/// Returns a search. Vectors have length 1, so the product of two is their similarity. Of two
-/// documents that are equally similar, the one that was added first wins, unless `then` is empty:
-/// PostgreSQL does not use an index for further terms of the order.
-fn search(schema: &str, vector: &str, condition: &str, then: &str) -> String {
+/// Returns a search that compares all vectors of a collection, which fulfils a condition. Vectors
+/// have length 1, so the product of two is their similarity. Of two documents that are equally
+/// similar, the one that was added first wins.
+fn search(schema: &str, condition: &str) -> String {
+    let distance = format!("v.vector OPERATOR({schema}.<#>) $3::{schema}.vector");
+    of_collection(
+        &format!(
+            "SELECT v.document, v.number, {distance} AS distance FROM conversant_vectors_1 v \
+            WHERE v.collection = held.key AND held.dimensions = $4 \
+            ORDER BY {distance}, v.number LIMIT $5"
+        ),
+        condition,
+    )
+}
+
+/// Returns a search with an index. Of the documents that it finds, twice as many as are wanted, the
+/// nearest are taken: it finds them in an order that is about right.
+fn search_index(schema: &str, dimensions: usize) -> String {
+    let distance = format!(
+        "v.vector::{schema}.vector({dimensions}) OPERATOR({schema}.<#>) $3::{schema}.vector"
+    );
+    // PostgreSQL does not use an index for further terms of the order.
+    of_collection(
+        &format!(
+            "SELECT * FROM ( \
+                SELECT v.document, v.number, {distance} AS distance FROM conversant_vectors_1 v \
+                WHERE v.collection = held.key AND held.dimensions = $4 \
+                AND v.dimensions = {dimensions} ORDER BY {distance} LIMIT $6 \
+            ) near ORDER BY near.distance, near.number LIMIT $5"
+        ),
+        &format!("AND {}", is_large()),
+    )
+}
+
+/// Returns a search by another one, of the documents of one collection.
+fn of_collection(documents: &str, condition: &str) -> String {
     format!(
         "SELECT held.dimensions, m.document, m.distance FROM conversant_vector_collections_1 held \
-        LEFT JOIN LATERAL ( \
-            SELECT v.document, v.number, \
-                {vector} OPERATOR({schema}.<#>) $3::{schema}.vector AS distance \
-            FROM conversant_vectors_1 v \
-            WHERE v.collection = held.key AND held.dimensions = $4 {condition} \
-            ORDER BY {vector} OPERATOR({schema}.<#>) $3::{schema}.vector{then} LIMIT $5 \
-        ) m ON true WHERE held.kind = $1 AND held.name = $2 ORDER BY m.distance, m.number"
+        LEFT JOIN LATERAL ({documents}) m ON true \
+        WHERE held.kind = $1 AND held.name = $2 {condition} ORDER BY m.distance, m.number"
+    )
+}
+
+/// Returns the condition of a collection of more than [`MAX_COMPARED`] documents.
+fn is_large() -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM conversant_vectors_1 v WHERE v.collection = held.key \
+        OFFSET {MAX_COMPARED})"
     )
 }

@@ -6,16 +6,13 @@ use async_trait::async_trait;
 use conversant_core::{
     Collection, Document, Embeddings, Match, VectorStore, VectorStoreError, unit_vectors,
 };
-use conversant_history::{
-    json_fault,
-    postgres::{PostgresError, PostgresSettings},
-};
-use tokio_postgres::{Client, Row, types::Type};
+use conversant_history::{json_fault, postgres::PostgresSettings};
 
 use crate::{
-    database::{Access, Database, Operation, backend},
+    database::{Database, backend},
     index::VectorIndex,
-    statements::{Statements, prepare},
+    operations::{Add, Clear, List, Place, Prepare, Remove, Search, length, number},
+    statements::Statements,
 };
 
 /// The default time for an operation.
@@ -160,11 +157,6 @@ fn check(expected: i32, found: usize) -> Result<(), VectorStoreError> {
     }
 }
 
-/// A length as the server has it. Longer vectors are refused by the server.
-fn length(vector: usize) -> i32 {
-    i32::try_from(vector).unwrap_or(i32::MAX)
-}
-
 #[async_trait]
 impl<E: Embeddings> VectorStore for PostgresVectorStore<E> {
     async fn add(
@@ -219,7 +211,11 @@ impl<E: Embeddings> VectorStore for PostgresVectorStore<E> {
         let Some((expected, rows)) = self.database.run(search).await? else {
             return Ok(Vec::new());
         };
-        check(expected, found)?;
+        if let Err(differs) = check(expected, found) {
+            // A collection whose documents were all removed has vectors of no length.
+            let is_empty = self.list(collection, None, 1).await?.is_empty();
+            return if is_empty { Ok(Vec::new()) } else { Err(differs) };
+        }
         rows.into_iter().map(|(json, score)| Ok(Match::new(decode(&json)?, score))).collect()
     }
 
@@ -238,7 +234,7 @@ impl<E: Embeddings> VectorStore for PostgresVectorStore<E> {
             statements: Arc::clone(&self.statements),
             place: Place::of(collection)?,
             after: after.map(|id| id.as_bytes().to_vec()),
-            limit: i64::try_from(limit).unwrap_or(i64::MAX),
+            limit: number(limit),
         };
         let documents = self.database.run(list).await?;
         documents.iter().map(|json| decode(json)).collect()
@@ -271,230 +267,5 @@ impl<E> fmt::Debug for PostgresVectorStore<E> {
             .field("database", &self.database)
             .field("index", &self.index)
             .finish_non_exhaustive()
-    }
-}
-
-/// The key of a collection.
-#[derive(Clone)]
-struct Place {
-    kind: i16,
-    name: Vec<u8>,
-}
-
-impl Place {
-    fn of(collection: &Collection) -> Result<Self, VectorStoreError> {
-        let (kind, name) = match collection {
-            Collection::Session(session) => (0, session.as_str()),
-            Collection::Group(group) => (1, group.as_str()),
-            Collection::User(user) => (2, user.as_str()),
-            Collection::Shared(name) => (3, &**name),
-            _ => {
-                return Err(VectorStoreError::Unsupported { what: "a collection of this kind" });
-            }
-        };
-        Ok(Self { kind, name: name.as_bytes().to_vec() })
-    }
-}
-
-/// Creates what is missing.
-struct Prepare {
-    index: VectorIndex,
-}
-
-impl Operation for Prepare {
-    type Output = Statements;
-
-    const IS_REPEATED: bool = true;
-    const ACCESS: Access = Access::Prepares;
-
-    async fn run(&self, client: &Client) -> Result<Statements, PostgresError> {
-        prepare(client, self.index).await
-    }
-}
-
-/// Adds documents, and returns the length of the collection's vectors. If it differs, nothing was
-/// added.
-struct Add {
-    statements: Arc<Statements>,
-    place: Place,
-    dimensions: i32,
-    ids: Vec<Vec<u8>>,
-    documents: Vec<String>,
-    /// One after the other.
-    vectors: Vec<f32>,
-}
-
-impl Operation for Add {
-    type Output = i32;
-
-    const IS_REPEATED: bool = true;
-    const ACCESS: Access = Access::Writes;
-
-    async fn run(&self, client: &Client) -> Result<i32, PostgresError> {
-        let row = client
-            .query_typed_one(
-                &self.statements.add,
-                &[
-                    (&self.place.kind, Type::INT2),
-                    (&self.place.name, Type::BYTEA),
-                    (&self.dimensions, Type::INT4),
-                    (&self.ids, Type::BYTEA_ARRAY),
-                    (&self.documents, Type::TEXT_ARRAY),
-                    (&self.vectors, Type::FLOAT4_ARRAY),
-                ],
-            )
-            .await?;
-        Ok(row.try_get(0)?)
-    }
-}
-
-/// Searches a collection. Returns the length of its vectors and the documents found, each as JSON
-/// with its similarity, or `None` if there is no such collection.
-struct Search {
-    statements: Arc<Statements>,
-    place: Place,
-    vector: Vec<f32>,
-    k: usize,
-    index: VectorIndex,
-}
-
-type Found = (i32, Vec<(String, f32)>);
-
-impl Operation for Search {
-    type Output = Option<Found>;
-
-    const IS_REPEATED: bool = true;
-    const ACCESS: Access = Access::Reads;
-
-    async fn run(&self, client: &Client) -> Result<Option<Found>, PostgresError> {
-        if let Some(statement) = &self.statements.search_index
-            && self.index.dimensions() == Some(self.vector.len())
-        {
-            let settings = self.index.search_settings(self.k, self.statements.can_iterate);
-            let begin = format!("BEGIN READ ONLY; {settings}");
-            // The three are sent together.
-            let (begun, rows, ended) = tokio::join!(
-                client.batch_execute(&begin),
-                self.select(statement, client),
-                client.batch_execute("COMMIT"),
-            );
-            begun?;
-            let outcome = found(&rows?)?;
-            ended?;
-            // A row without a document is that of a collection of which the index found nothing.
-            if outcome.as_ref().is_some_and(|(_, documents)| documents.len() >= self.k) {
-                return Ok(outcome);
-            }
-        }
-        found(&self.select(&self.statements.search, client).await?)
-    }
-}
-
-impl Search {
-    async fn select(&self, statement: &str, client: &Client) -> Result<Vec<Row>, PostgresError> {
-        let k = i64::try_from(self.k).unwrap_or(i64::MAX);
-        let rows = client
-            .query_typed(
-                statement,
-                &[
-                    (&self.place.kind, Type::INT2),
-                    (&self.place.name, Type::BYTEA),
-                    (&self.vector, Type::FLOAT4_ARRAY),
-                    (&length(self.vector.len()), Type::INT4),
-                    (&k, Type::INT8),
-                ],
-            )
-            .await?;
-        Ok(rows)
-    }
-}
-
-/// Reads rows. A collection whose vectors have another length has one row without a document.
-fn found(rows: &[Row]) -> Result<Option<Found>, PostgresError> {
-    let Some(first) = rows.first() else { return Ok(None) };
-    let mut documents = Vec::with_capacity(rows.len());
-    for row in rows {
-        if let Some(document) = row.try_get::<_, Option<String>>(1)? {
-            let distance: f64 = row.try_get(2)?;
-            documents.push((document, -distance as f32));
-        }
-    }
-    Ok(Some((first.try_get(0)?, documents)))
-}
-
-/// Removes a collection.
-struct Clear {
-    statements: Arc<Statements>,
-    place: Place,
-}
-
-impl Operation for Clear {
-    type Output = ();
-
-    const IS_REPEATED: bool = false;
-    const ACCESS: Access = Access::Writes;
-
-    async fn run(&self, client: &Client) -> Result<(), PostgresError> {
-        let Place { kind, name } = &self.place;
-        client
-            .execute_typed(self.statements.clear, &[(kind, Type::INT2), (name, Type::BYTEA)])
-            .await?;
-        Ok(())
-    }
-}
-
-/// Lists the documents of a collection after an id, each as JSON.
-struct List {
-    statements: Arc<Statements>,
-    place: Place,
-    after: Option<Vec<u8>>,
-    limit: i64,
-}
-
-impl Operation for List {
-    type Output = Vec<String>;
-
-    const IS_REPEATED: bool = true;
-    const ACCESS: Access = Access::Reads;
-
-    async fn run(&self, client: &Client) -> Result<Vec<String>, PostgresError> {
-        let Place { kind, name } = &self.place;
-        let rows = client
-            .query_typed(
-                self.statements.list,
-                &[
-                    (kind, Type::INT2),
-                    (name, Type::BYTEA),
-                    (&self.after, Type::BYTEA),
-                    (&self.limit, Type::INT8),
-                ],
-            )
-            .await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
-    }
-}
-
-/// Removes documents, and returns how many there were.
-struct Remove {
-    statements: Arc<Statements>,
-    place: Place,
-    ids: Vec<Vec<u8>>,
-}
-
-impl Operation for Remove {
-    type Output = usize;
-
-    const IS_REPEATED: bool = false;
-    const ACCESS: Access = Access::Writes;
-
-    async fn run(&self, client: &Client) -> Result<usize, PostgresError> {
-        let Place { kind, name } = &self.place;
-        let removed = client
-            .execute_typed(
-                self.statements.remove,
-                &[(kind, Type::INT2), (name, Type::BYTEA), (&self.ids, Type::BYTEA_ARRAY)],
-            )
-            .await?;
-        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
     }
 }

@@ -110,6 +110,7 @@ pub async fn vector_store<S: VectorStore>(
         errors_withhold_the_texts,
         listed::documents_are_listed_by_id,
         listed::removed_documents_are_gone,
+        listed::removing_all_empties_a_collection,
     );
     running.finish()
 }

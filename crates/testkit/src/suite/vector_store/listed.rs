@@ -6,7 +6,7 @@ use conversant_core::{Collection, Document, Variables, VectorStore, VectorStoreE
 
 use super::{
     steps::{collection, documents, filled, finds},
-    topics::TopicEmbeddings,
+    topics::{EmbeddingFault, TopicEmbeddings},
 };
 use crate::suite::check::{Checked, Stop, ensure};
 
@@ -93,4 +93,22 @@ pub(super) async fn removed_documents_are_gone<S: VectorStore>(
     store.remove(&own, &[]).await?;
     store.add(&own, &[Document::new("1", "pizza")]).await?;
     finds(&store, &own, "pizza", 1, &["1"]).await
+}
+
+pub(super) async fn removing_all_empties_a_collection<S: VectorStore>(
+    make: &impl AsyncFn(TopicEmbeddings) -> S,
+) -> Checked {
+    let (store, topics, own) = filled(make).await?;
+    let removed = store.remove(&own, &["1", "2", "3", "4"]).await;
+    supported(removed, "no removal of documents")?;
+    // The next vectors may have another length.
+    topics.fail_next(EmbeddingFault::Longer);
+    let found = store.search(&own, "pizza", 1).await?;
+    ensure!(found.is_empty(), "a collection without documents has {found:?}");
+    topics.fail_next(EmbeddingFault::Longer);
+    store.add(&own, &[Document::new("1", "rain")]).await?;
+    match store.search(&own, "rain", 1).await {
+        Err(VectorStoreError::Dimension { expected: 4, found: 3 }) => Ok(()),
+        other => Err(Stop::Failed(format!("a vector of 3 numbers among ones of 4: {other:?}"))),
+    }
 }

@@ -25,6 +25,7 @@ enum Flaw {
     LosesMetadata,
     IgnoresKinds,
     KeepsTheLength,
+    RemovalKeepsTheLength,
     AddsOneByOne,
     SearchesWithoutVector,
     AddsInHalves,
@@ -52,6 +53,7 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::LosesMetadata, "documents_come_back_as_they_were"),
     (Flaw::IgnoresKinds, "collections_are_separate"),
     (Flaw::KeepsTheLength, "clearing_empties_a_collection"),
+    (Flaw::RemovalKeepsTheLength, "removing_all_empties_a_collection"),
     (Flaw::AddsOneByOne, "documents_are_added_all_or_none"),
     (Flaw::SearchesWithoutVector, "a_query_needs_a_valid_vector"),
     (Flaw::AddsInHalves, "a_dropped_add_is_whole_or_not_there"),
@@ -294,6 +296,9 @@ impl VectorStore for Store {
                 let is_like = self.has(Flaw::RemovesByPrefix) && ids.iter().any(is_prefix);
                 !is_like && !ids.contains(&document.id.as_str())
             });
+            if rows.documents.is_empty() && !self.has(Flaw::RemovalKeepsTheLength) {
+                rows.length = None;
+            }
             before - rows.documents.len()
         });
         if self.has(Flaw::RemovesEverywhere) {
