@@ -1,6 +1,8 @@
 //! State that a memory derives from its conversation, and the messages that it does not cover yet.
 
-use conversant_core::{HistoryError, Note, Slice, Value, Version};
+#[cfg(any(feature = "entities", feature = "summaries"))]
+use conversant_core::Version;
+use conversant_core::{HistoryError, Note, Slice, Value};
 
 use super::{
     message_cache::MessageCache,
