@@ -20,6 +20,7 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 
 pub(crate) mod fault;
 mod names;
+mod provided;
 mod to_json;
 mod values;
 

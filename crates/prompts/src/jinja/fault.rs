@@ -23,6 +23,9 @@ pub enum JinjaFault {
     /// More statements or brackets inside each other, a longer expression, or more operators in the
     /// values of `set` and `with`, than is allowed.
     TooDeep,
+    /// A value of a `with` that uses a name which the same `with` binds. In Jinja2 it is the name's
+    /// value from outside.
+    WithTarget(String),
     /// A step of a slice beyond 63 bits.
     SliceStep,
     /// A tag after column 65,000 of a line, where minijinja cannot count columns.
@@ -38,6 +41,9 @@ impl fmt::Display for JinjaFault {
             Self::Method(name) => write!(f, "the method call `{name}` is refused"),
             Self::UnknownFilter(name) => write!(f, "unknown filter `{name}`"),
             Self::UnknownTest(name) => write!(f, "unknown test `{name}`"),
+            Self::WithTarget(name) => {
+                write!(f, "`with` binds `{name}` and uses it in a later value; write two `with`")
+            }
             Self::SliceStep => f.write_str("the step of a slice is too large"),
             Self::LineTooLong => {
                 write!(f, "a tag after column {MAX_COLUMNS} of its line; break the line before it")

@@ -1,15 +1,19 @@
 //! Which names a Jinja2 template uses, which of them must have a value, and what it may not do.
 //!
 //! A name is optional if every use of it is provided for: under `default`, under `is defined`, as a
-//! condition (`{% if name %}`, `name and …`, `name == …`), or inside the branch that such a
-//! condition guards. What a template binds itself (loops, `set`, `with`) is not a name of the
-//! prompt.
+//! condition (`{% if name %}`, `name and …`, `name == …`), before an `or`, or where such a condition
+//! shows that it has a value: in its branch, and behind an `and`. What a template binds itself
+//! (loops, `set`, `with`) is not a name of the prompt. A name that only some branches of an `if`
+//! set is one after the `if`, and optional.
 
 use std::collections::{HashMap, HashSet};
 
 use conversant_template::jinja::lex::{Kind, Tag, Word, tags};
 
-use super::fault::JinjaFault;
+use super::{
+    fault::JinjaFault,
+    provided::{guards, is_keyword, provided},
+};
 
 /// The deepest nesting of statements. An `elif` counts as one inside its `if`.
 ///
@@ -33,9 +37,9 @@ const MAX_OPERATORS: usize = 1000;
 pub(super) struct Found {
     /// Each name once, in order of first appearance, and whether it must have a value.
     pub(super) names: Vec<(String, bool)>,
-    /// The filters and their places.
+    /// Each filter once, with its first place.
     pub(super) filters: Vec<(String, usize)>,
-    /// The tests and their places.
+    /// Each test once, with its first place.
     pub(super) tests: Vec<(String, usize)>,
 }
 
@@ -51,11 +55,19 @@ pub(super) fn find(source: &str) -> Result<Found, (JinjaFault, usize)> {
 struct Finder<'s> {
     found: Found,
     places: HashMap<&'s str, usize>,
+    /// The filters and tests that were found.
+    known: HashSet<(Uses, &'s str)>,
     blocks: Vec<Block<'s>>,
-    /// Names that the template binds outside of any block.
-    bound: HashSet<&'s str>,
+    /// What the template binds outside of any block.
+    scope: Scope<'s>,
     /// The operators in the values of `set` and `with` so far.
     operators: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Uses {
+    Filter,
+    Test,
 }
 
 /// A statement that has an end.
@@ -63,9 +75,40 @@ struct Block<'s> {
     keyword: &'s str,
     /// The number of `elif` so far.
     branches: usize,
-    bound: HashSet<&'s str>,
+    /// Of an `if`, that of the branch that is read.
+    scope: Scope<'s>,
     /// Names that are known to have a value inside.
     guarded: HashSet<&'s str>,
+    /// Of an `if`: the names that all branches so far have set, and those that one has.
+    in_all: Option<HashSet<&'s str>>,
+    in_some: HashSet<&'s str>,
+    has_else: bool,
+}
+
+/// What a part of a template binds.
+#[derive(Default)]
+struct Scope<'s> {
+    bound: HashSet<&'s str>,
+    /// Names that a branch of an `if` has set, and another one not.
+    perhaps_bound: HashSet<&'s str>,
+}
+
+impl<'s> Block<'s> {
+    fn new(keyword: &'s str, guarded: HashSet<&'s str>) -> Self {
+        let (branches, scope, has_else) = (0, Scope::default(), false);
+        let (in_all, in_some) = (None, HashSet::new());
+        Self { keyword, branches, scope, guarded, in_all, in_some, has_else }
+    }
+
+    /// Ends a branch of an `if`.
+    fn end_branch(&mut self) {
+        let Scope { bound, perhaps_bound } = std::mem::take(&mut self.scope);
+        self.in_some.extend(bound.iter().chain(&perhaps_bound));
+        self.in_all = Some(match self.in_all.take() {
+            Some(all) => all.intersection(&bound).copied().collect(),
+            None => bound,
+        });
+    }
 }
 
 type Fault = (JinjaFault, usize);
@@ -91,7 +134,12 @@ impl<'s> Finder<'s> {
                 }
                 self.check_depth(keyword)?;
             }
-            "else" => self.branch(HashSet::new()),
+            "else" => {
+                self.branch(HashSet::new());
+                if let Some(block) = self.blocks.last_mut() {
+                    block.has_else = true;
+                }
+            }
             "for" => {
                 let split = rest.iter().position(|word| word.text == "in").unwrap_or(rest.len());
                 let (targets, iterated) = rest.split_at(split);
@@ -128,7 +176,19 @@ impl<'s> Finder<'s> {
                 for part in split_commas(rest) {
                     let split = part.iter().position(|word| word.text == "=").unwrap_or(0);
                     let (target, value) = part.split_at(split);
-                    self.expression(value.get(1..).unwrap_or_default(), false)?;
+                    let value = value.get(1..).unwrap_or_default();
+                    // minijinja would read the new value, and Jinja2 reads the one before.
+                    let earlier = value.iter().enumerate().find(|(index, word)| {
+                        let before = index.checked_sub(1).and_then(|before| value.get(before));
+                        let is_label = before.is_some_and(|word| matches!(word.text, "." | "|"))
+                            || value.get(index + 1).is_some_and(|word| word.text == "=");
+                        word.kind == Kind::Name && !is_label && bound.contains(&word.text)
+                    });
+                    if let Some((_, word)) = earlier {
+                        let fault = JinjaFault::WithTarget(word.text.to_owned());
+                        return Err((fault, word.offset));
+                    }
+                    self.expression(value, false)?;
                     bound.extend(names(target));
                 }
                 self.open("with", HashSet::new(), keyword)?;
@@ -136,7 +196,7 @@ impl<'s> Finder<'s> {
             }
             "filter" => {
                 if let Some(name) = rest.first() {
-                    self.found.filters.push((name.text.to_owned(), name.offset));
+                    self.uses(Uses::Filter, name);
                 }
                 self.arguments(rest.get(1..).unwrap_or_default())?;
                 self.open("filter", HashSet::new(), keyword)?;
@@ -159,8 +219,19 @@ impl<'s> Finder<'s> {
         guarded: HashSet<&'s str>,
         word: &Word<'s>,
     ) -> Result<(), Fault> {
-        self.blocks.push(Block { keyword, branches: 0, bound: HashSet::new(), guarded });
+        self.blocks.push(Block::new(keyword, guarded));
         self.check_depth(word)
+    }
+
+    /// Notes a use of a filter or test.
+    fn uses(&mut self, uses: Uses, word: &Word<'s>) {
+        if self.known.insert((uses, word.text)) {
+            let found = match uses {
+                Uses::Filter => &mut self.found.filters,
+                Uses::Test => &mut self.found.tests,
+            };
+            found.push((word.text.to_owned(), word.offset));
+        }
     }
 
     fn count_operators(&mut self, words: &[Word<'s>]) -> Result<(), Fault> {
@@ -180,22 +251,35 @@ impl<'s> Finder<'s> {
     fn branch(&mut self, guarded: HashSet<&'s str>) {
         if let Some(block) = self.blocks.last_mut() {
             block.guarded = guarded;
+            match block.keyword {
+                "if" => block.end_branch(),
+                // After a loop, its names are those of before.
+                _ => block.scope = Scope::default(),
+            }
         }
     }
 
     fn close(&mut self, keyword: &str) {
-        if self.blocks.last().is_some_and(|block| block.keyword == keyword) {
-            self.blocks.pop();
+        let Some(mut block) = self.blocks.pop_if(|block| block.keyword == keyword) else { return };
+        if keyword == "if" {
+            block.end_branch();
+            let scope = self.innermost();
+            if block.has_else {
+                scope.bound.extend(block.in_all.unwrap_or_default());
+            }
+            scope.perhaps_bound.extend(block.in_some);
         }
     }
 
-    /// Binds names: until the end of the loop or `with` that contains it.
+    /// Binds names: until the end of the loop, `with` or branch that contains it.
     fn bind(&mut self, names: Vec<&'s str>) {
-        let scope = self.blocks.iter_mut().rev().find(|b| matches!(b.keyword, "for" | "with"));
-        match scope {
-            Some(block) => block.bound.extend(names),
-            None => self.bound.extend(names),
-        }
+        self.innermost().bound.extend(names);
+    }
+
+    fn innermost(&mut self) -> &mut Scope<'s> {
+        let mut blocks = self.blocks.iter_mut().rev();
+        let block = blocks.find(|block| matches!(block.keyword, "for" | "with" | "if"));
+        block.map_or(&mut self.scope, |block| &mut block.scope)
     }
 
     /// Reads arguments of a filter block: `(a, b)`.
@@ -208,15 +292,10 @@ impl<'s> Finder<'s> {
         }
     }
 
+    /// Reads an expression. `condition` is whether only its truth is asked for.
     fn expression(&mut self, words: &[Word<'s>], condition: bool) -> Result<(), Fault> {
-        // Whether a word is in the condition of `a if condition else b`.
-        let mut inline = false;
-        for (index, word) in words.iter().enumerate() {
-            match word.text {
-                "if" => inline = true,
-                "else" => inline = false,
-                _ => {}
-            }
+        let provided = provided(words, condition);
+        for (index, (word, is_provided)) in words.iter().zip(provided).enumerate() {
             let before = index.checked_sub(1).and_then(|index| words.get(index));
             let after = words.get(index + 1).map_or("", |word| word.text);
             let previous = before.map_or("", |word| word.text);
@@ -231,9 +310,9 @@ impl<'s> Finder<'s> {
             }
             let is_test = previous == "is" || previous == "not" && before_not(words, index) == "is";
             if previous == "|" {
-                self.found.filters.push((word.text.to_owned(), word.offset));
+                self.uses(Uses::Filter, word);
             } else if is_test {
-                self.found.tests.push((word.text.to_owned(), word.offset));
+                self.uses(Uses::Test, word);
             } else if previous == "." {
                 if after == "(" {
                     return Err((JinjaFault::Method(word.text.to_owned()), word.offset));
@@ -241,22 +320,21 @@ impl<'s> Finder<'s> {
             } else if after == "(" {
                 return Err((JinjaFault::Call, word.offset));
             } else if after != "=" {
-                self.name(words, index, condition || inline);
+                self.name(word.text, is_provided);
             }
         }
         Ok(())
     }
 
     /// Notes a use of a name.
-    fn name(&mut self, words: &[Word<'s>], index: usize, condition: bool) {
-        let Some(word) = words.get(index) else { return };
-        let name = word.text;
-        if self.bound.contains(name) || self.blocks.iter().any(|b| b.bound.contains(name)) {
+    fn name(&mut self, name: &'s str, is_provided: bool) {
+        let mut scopes = self.blocks.iter().map(|block| &block.scope).chain([&self.scope]);
+        if scopes.clone().any(|scope| scope.bound.contains(name)) {
             return;
         }
-        let guarded = self.blocks.iter().any(|block| block.guarded.contains(name));
+        let is_guarded = self.blocks.iter().any(|block| block.guarded.contains(name));
         let optional =
-            guarded || has_default(words, index) || condition && is_operand(words, index);
+            is_provided || is_guarded || scopes.any(|scope| scope.perhaps_bound.contains(name));
         let place = *self.places.entry(name).or_insert_with(|| {
             self.found.names.push((name.to_owned(), false));
             self.found.names.len() - 1
@@ -318,62 +396,8 @@ fn split_commas<'w, 's>(words: &'w [Word<'s>]) -> Vec<&'w [Word<'s>]> {
         .collect()
 }
 
-fn is_keyword(word: &str) -> bool {
-    matches!(
-        word,
-        "and"
-            | "or"
-            | "not"
-            | "in"
-            | "is"
-            | "if"
-            | "else"
-            | "true"
-            | "false"
-            | "none"
-            | "True"
-            | "False"
-            | "None"
-    )
-}
-
 /// Returns the word before a `not` before `index`.
 fn before_not<'s>(words: &[Word<'s>], index: usize) -> &'s str {
     let before = index.checked_sub(2).and_then(|index| words.get(index));
     before.map_or("", |word| word.text)
-}
-
-/// Returns whether `name | default…` or `name is [not] defined` follows.
-fn has_default(words: &[Word<'_>], index: usize) -> bool {
-    let at = |offset: usize| words.get(index + offset).map_or("", |word| word.text);
-    let test = if at(2) == "not" { at(3) } else { at(2) };
-    at(1) == "|" && matches!(at(2), "default" | "d")
-        || at(1) == "is" && matches!(test, "defined" | "undefined")
-}
-
-/// Returns whether a name is itself a truth value: bounded by `and`, `or`, `not`, brackets or the
-/// ends, or compared with `==` or `!=`.
-fn is_operand(words: &[Word<'_>], index: usize) -> bool {
-    let before = index.checked_sub(1).and_then(|index| words.get(index)).map_or("", |w| w.text);
-    let after = words.get(index + 1).map_or("", |word| word.text);
-    let before = matches!(before, "" | "and" | "or" | "not" | "(" | "if" | "==" | "!=");
-    before && matches!(after, "" | "and" | "or" | ")" | "else" | "==" | "!=")
-}
-
-/// Returns the names that a condition shows to have a value where it holds: `name`, `name and …`,
-/// `name is defined`. A condition with `or` or `not` shows nothing.
-fn guards<'s>(words: &[Word<'s>]) -> HashSet<&'s str> {
-    if words.iter().any(|word| matches!(word.text, "or" | "not" | "if")) {
-        return HashSet::new();
-    }
-    let operands = words.split(|word| word.text == "and");
-    operands
-        .filter_map(|operand| match operand {
-            [name] => Some(name),
-            [name, is, test] if is.text == "is" && test.text == "defined" => Some(name),
-            _ => None,
-        })
-        .filter(|word| word.kind == Kind::Name && !is_keyword(word.text))
-        .map(|word| word.text)
-        .collect()
 }

@@ -71,7 +71,7 @@ impl Object for Entry {
                 Content::Text(text) => JinjaValue::from(text.as_str()),
                 other => data_value(&serde_json::to_value(other).unwrap_or_default()),
             }),
-            "name" => self.0.name().map(JinjaValue::from),
+            "name" => Some(self.0.name().map_or_else(|| ().into(), JinjaValue::from)),
             _ => None,
         }
     }

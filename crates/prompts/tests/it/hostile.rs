@@ -147,6 +147,40 @@ fn templates_take_limited_memory_and_time() {
     check_all("templates", table.into_iter());
 }
 
+/// What reads a long text, as often as a template can: without fuel, each of them takes minutes.
+#[test]
+fn reading_long_texts_takes_fuel() {
+    let table = [
+        "{% if b is lower %}{% endif %}",
+        "{% if b is upper %}{% endif %}",
+        "{% if b is eq(b ~ '') %}{% endif %}",
+        "{% if b is lt(b ~ '') %}{% endif %}",
+        "{% if b is startingwith(b ~ '') %}{% endif %}",
+        "{% if b is endingwith('x') %}{% endif %}",
+        "{% if 'y' is in b %}{% endif %}",
+        "{% if 'y' is in b[-1] %}{% endif %}",
+        "{{ b[-1] }}",
+        "{{ b[9999999] }}",
+        "{{ b[-1:] }}",
+        "{{ b[::-30000000] }}",
+        "{{ (b)[-1] }}",
+        "{{ n.k[-1] }}",
+        "{{ n['k'][-1] }}",
+        "{{ 'x' | indent(b) }}",
+        "{{ 'x' | truncate(40000000, end=b) }}",
+        "{{ 'x' | replace('y', b, 1) }}",
+        "{{ 'x' | trim(b) }}",
+        "{{ ['x'] | join(b) }}",
+    ];
+    let table = table.map(|read| {
+        let loops = "{% for i in n.l %}".repeat(2) + read + &"{% endfor %}".repeat(2);
+        format!(
+            "{{# {read} #}}{{% set b = t * 100 %}}{{% set n = {{'k': b, 'l': l * 500}} %}}{loops}"
+        )
+    });
+    check_all("long_texts", table.iter().map(String::as_str));
+}
+
 /// Compares the results of templates with their snapshot.
 #[track_caller]
 fn check_all<'s>(name: &str, table: impl Iterator<Item = &'s str>) {

@@ -7,6 +7,7 @@ mod characters;
 mod compared;
 mod kinds;
 mod measured;
+mod named;
 mod number;
 mod printing;
 mod words;
@@ -18,6 +19,7 @@ pub use self::printing::shown;
 /// Replaces the filters, the tests and the printing.
 pub(super) fn install(environment: &mut Environment<'_>) {
     measured::add(environment);
+    named::add(environment);
     cased::add(environment);
     compared::add(environment);
     kinds::add(environment);

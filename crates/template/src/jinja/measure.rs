@@ -22,7 +22,7 @@ const SHOWN_SIZE: u64 = 8;
 const ESCAPED_SIZE: u64 = 4;
 
 /// Charges fuel for each value that a list or map contains, as often as it is reached. Other values
-/// are free.
+/// are free: minijinja charges a filter for the text that it works on.
 ///
 /// # Errors
 ///
@@ -45,6 +45,34 @@ pub fn measure_text(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
         return Err(out_of_fuel());
     }
     Ok(())
+}
+
+/// Charges fuel for a text, and for a list or map as [`measure`] does. For what a test reads, and for
+/// the arguments of filters, for which minijinja charges nothing.
+///
+/// # Errors
+///
+/// As [`measure`].
+pub(super) fn measure_argument(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+    charge_text(state, value)?;
+    measure(state, value)
+}
+
+/// Charges fuel for a text, and for the text of a list or map as [`measure_text`] does.
+///
+/// # Errors
+///
+/// As [`measure_text`].
+pub(super) fn measure_text_argument(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+    charge_text(state, value)?;
+    measure_text(state, value)
+}
+
+fn charge_text(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+    match value.as_str().map_or(0, str::len) as u64 / BYTES_OF_FUEL {
+        0 => Ok(()),
+        fuel => state.consume_fuel(fuel),
+    }
 }
 
 /// The sizes of values.

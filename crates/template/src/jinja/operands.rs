@@ -24,6 +24,8 @@ pub(super) enum Measure {
     Looped,
     /// It is compared, hashed, added, or kept, or is a list that was multiplied.
     Items,
+    /// A character or a part of it is taken by a number, or an item by a key.
+    Subscripted,
 }
 
 impl Measure {
@@ -34,6 +36,7 @@ impl Measure {
             Self::Joined => JOINED_FILTER,
             Self::Looped => LOOPED_FILTER,
             Self::Items => ITEMS_FILTER,
+            Self::Subscripted => SUBSCRIPTED_FILTER,
         }
     }
 }
@@ -46,6 +49,9 @@ pub(super) const JOINED_FILTER: &str = "measured_joined";
 pub(super) const LOOPED_FILTER: &str = "measured_looped";
 /// The filter that measures the items of a value.
 pub(super) const ITEMS_FILTER: &str = "measured_items";
+
+/// The filter that takes the time of a text of which a part is taken.
+pub(super) const SUBSCRIPTED_FILTER: &str = "measured_subscripted";
 
 pub(super) fn find(source: &str) -> Vec<Operand> {
     let mut operands = Vec::new();
@@ -72,6 +78,8 @@ struct Frame {
     /// The first word of the operand of a comparison, and the comparison before it.
     compared: usize,
     comparison: Option<Comparison>,
+    /// The first word of the value that is read, which a subscript may follow.
+    value: usize,
     /// The first word of a key, or of a value of `set` or `with`.
     kept: Option<usize>,
     brackets: Brackets,
@@ -131,6 +139,11 @@ impl<'r, 's> Reader<'r, 's> {
                 Kind::Operator => matches!(word.text, ")" | "]" | "}"),
                 Kind::Name => !is_keyword(word.text) || self.is_label(at) || self.is_variable(at),
             };
+            if self.starts_value(*word, at, is_value)
+                && let Some(frame) = self.frames.last_mut()
+            {
+                frame.value = at;
+            }
             at = self.word(*word, at).max(at + 1);
             self.is_value = is_value;
         }
@@ -154,6 +167,9 @@ impl<'r, 's> Reader<'r, 's> {
                     "(" if self.is_call(at) => Brackets::Call,
                     _ => Brackets::Other,
                 };
+                if brackets == Brackets::Subscript {
+                    self.subscript(at);
+                }
                 self.frames.push(Frame::new(after, brackets));
             }
             (Kind::Operator, ")" | "]" | "}") if self.frames.len() > 1 => {
@@ -275,6 +291,35 @@ impl<'r, 's> Reader<'r, 's> {
         }
     }
 
+    /// Measures what is before the bracket of a subscript. A name as key is that of a map's value.
+    fn subscript(&mut self, at: usize) {
+        let is_name = self.is_quoted(at + 1) && self.text(at + 2) == "]";
+        if let Some(start) = self.frames.last().map(|frame| frame.value)
+            && !is_name
+        {
+            self.measure(start, at, Measure::Subscripted);
+            // A bracket after the name of a test would be that of its arguments.
+            if start.checked_sub(1).is_some_and(|before| self.is_test(before)) {
+                self.measure(start, self.end_of_value(at), Measure::Subscripted);
+            }
+        }
+    }
+
+    /// Returns the end of a value whose subscript begins at a word.
+    fn end_of_value(&self, mut at: usize) -> usize {
+        let mut open = 0_usize;
+        loop {
+            match self.operator(at) {
+                "(" | "[" | "{" => open += 1,
+                ")" | "]" | "}" if open > 0 => open -= 1,
+                "." if open == 0 => at += 1,
+                _ if open == 0 || at >= self.words.len() => return at,
+                _ => {}
+            }
+            at += 1;
+        }
+    }
+
     /// Begins the operands at a word.
     fn start(&mut self, at: usize) {
         if let Some(frame) = self.frames.last_mut() {
@@ -297,7 +342,7 @@ impl<'r, 's> Reader<'r, 's> {
                 Measure::Text | Measure::Items => false,
                 // A float, or a whole number in base 16.
                 Measure::Joined => !is_text && first.text.contains(['.', 'e', 'E']),
-                Measure::Looped => is_text,
+                Measure::Looped | Measure::Subscripted => is_text,
             };
             if !changes {
                 return;
@@ -329,6 +374,18 @@ impl<'r, 's> Reader<'r, 's> {
     fn is_quoted(&self, at: usize) -> bool {
         let literal = self.words.get(at).filter(|word| word.kind == Kind::Literal);
         literal.is_some_and(|word| word.text.starts_with(['\'', '"']))
+    }
+
+    /// Returns whether a word is the first of a value. `is_value` is whether a value may end with it.
+    fn starts_value(&self, word: Word<'s>, at: usize, is_value: bool) -> bool {
+        match word.kind {
+            Kind::Literal => at.checked_sub(1).is_none_or(|before| self.operator(before) != "."),
+            Kind::Name => is_value && !self.is_label(at),
+            Kind::Operator => {
+                let is_open = matches!(word.text, "(" | "[" | "{");
+                is_open && (!self.is_value || self.is_test(at.wrapping_sub(1)))
+            }
+        }
     }
 
     /// Returns whether a word is an attribute, a filter, a test or the name of an argument.
@@ -407,6 +464,7 @@ impl Frame {
             is_product: false,
             compared: start,
             comparison: None,
+            value: start,
             kept: is_key.then_some(start),
             brackets,
         }

@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use super::operands::{self, Operand};
+use super::operands::{self, Measure, Operand};
 
 /// The text of a template for minijinja, in which operands are measured before they are used: those
 /// of `~`, `+`, `in` and comparisons, products, keys, and the values of `set` and `with`.
 ///
 /// A measured operand goes through a filter, `a ~ b` as `(a)|filter ~ (b)|filter`, and keeps its
 /// value, but for a float that `~` makes a text of. The value that a loop goes over has a filter
-/// too, which makes a list of the characters of a text. A template that has none of these is left
-/// as it is.
+/// too, which makes a list of the characters of a text, and so has that of a subscript, `a[i]` as
+/// `((a)|filter)[i]`. A template that has none of these is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeasuredSource {
     text: String,
@@ -34,9 +34,11 @@ impl MeasuredSource {
     pub fn new(source: &str) -> Self {
         let mut inserted: Vec<(usize, usize, String)> = Vec::new();
         for Operand { start, end, measure } in operands::find(source) {
-            inserted.push((start, 0, "(".to_owned()));
+            let (open, close) =
+                if measure == Measure::Subscripted { ("((", ")") } else { ("(", "") };
+            inserted.push((start, 0, open.to_owned()));
             // Of operands that end together, the one that begins last is the innermost.
-            inserted.push((end, source.len() - start, format!(")|{}", measure.filter())));
+            inserted.push((end, source.len() - start, format!(")|{}{close}", measure.filter())));
         }
         inserted.sort_by_key(|(offset, order, _)| (*offset, *order));
         let (mut text, mut at) = (String::with_capacity(source.len() + inserted.len() * 8), 0);

@@ -68,6 +68,10 @@ fn expression() -> impl Strategy<Value = String> {
             "(A, B)",
             "A | list",
             "m[A]",
+            "l[n][A]",
+            "m.k[A:]",
+            "n is in l[A]",
+            "(A)[B]",
             "m.k ~ A | lower ~ B",
             "[A] | map('string') | join(B)",
         ]);

@@ -6,8 +6,11 @@ use minijinja::{
     value::{Kwargs, Rest, ValueKind, ValueOrKwargs},
 };
 
-use super::measured::values_of;
-use crate::{MAX_OUTPUT_BYTES, jinja::measure::measure};
+use super::measured::{measure_all, values_of};
+use crate::{
+    MAX_OUTPUT_BYTES,
+    jinja::measure::{measure, measure_argument},
+};
 
 /// The path of the key in a pair of a key and an item.
 const KEY: &str = "0";
@@ -35,9 +38,7 @@ pub(super) fn add(environment: &mut Environment<'_>) {
                 values: Rest<ValueOrKwargs>,
             ) -> Result<Value, Error> {
                 let values = values_of(values);
-                for value in &values {
-                    measure(state, value)?;
-                }
+                measure_all(state, &values, measure, measure_argument)?;
                 match Keyed::of(state, Filter::$filter, &values)? {
                     Some(keyed) => keyed.call(state, &Value::from_function(filters::$name)),
                     None => Value::from_function(filters::$name).call(state, &values),

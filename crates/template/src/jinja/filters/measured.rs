@@ -6,61 +6,77 @@
 
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, State, Value, filters,
-    value::{Kwargs, Rest, ValueKind, ValueOrKwargs},
+    value::{Rest, ValueKind, ValueOrKwargs},
 };
 
 use super::{
     characters::looped,
+    named::place_arguments,
     printing::{escaped, shown},
 };
 use crate::{
     MAX_OUTPUT_BYTES,
     jinja::{
-        measure::{measure, measure_text},
-        operands::{ITEMS_FILTER, JOINED_FILTER, LOOPED_FILTER, TEXT_FILTER},
+        measure::{measure, measure_argument, measure_text, measure_text_argument},
+        operands::{ITEMS_FILTER, JOINED_FILTER, LOOPED_FILTER, SUBSCRIPTED_FILTER, TEXT_FILTER},
     },
 };
 
 /// Returns whether a filter is one of those that measure operands, which templates do not call.
 pub(super) fn is_own(name: &str) -> bool {
-    matches!(name, ITEMS_FILTER | JOINED_FILTER | LOOPED_FILTER | TEXT_FILTER)
+    matches!(name, ITEMS_FILTER | JOINED_FILTER | LOOPED_FILTER | SUBSCRIPTED_FILTER | TEXT_FILTER)
 }
 
 /// Replaces the filters.
 pub(super) fn add(environment: &mut Environment<'_>) {
     macro_rules! measured {
-        ($measure:ident, $read:ident: $($name:ident),* $(,)?) => {$({
+        ($measure:ident, $argument:ident, $read:ident: $($name:ident),* $(,)?) => {$({
             fn $name(
                 state: &mut State<'_, '_>,
                 values: Rest<ValueOrKwargs>,
             ) -> Result<Value, Error> {
                 let mut values = values_of(values);
-                for value in &values {
-                    $measure(state, value)?;
-                }
+                place_arguments(stringify!($name), &mut values)?;
+                measure_all(state, &values, $measure, $argument)?;
                 $read(&mut values)?;
                 Value::from_function(filters::$name).call(state, &values)
             }
             environment.add_filter(stringify!($name), $name);
         })*};
     }
-    measured!(measure_text, read_first: capitalize, format, lines, lower, safe, split, string);
-    measured!(measure_text, read_first: title, trim, upper);
-    measured!(measure, keep: attr, reject, rejectattr, select, selectattr, sum, unique);
+    measured!(measure_text, measure_text_argument, read_first: capitalize, format, lines, lower);
+    measured!(measure_text, measure_text_argument, read_first: safe, split, string, title, trim);
+    measured!(measure_text, measure_text_argument, read_first: upper);
+    measured!(measure, measure_argument, keep: attr, reject, rejectattr, select, selectattr, sum);
+    measured!(measure, measure_argument, keep: unique);
     environment.add_filter("join", join);
     environment.add_filter("replace", replace);
     environment.add_filter(ITEMS_FILTER, items);
     environment.add_filter(TEXT_FILTER, text);
     environment.add_filter(JOINED_FILTER, joined);
     environment.add_filter(LOOPED_FILTER, looped);
+    // minijinja charges a filter for the text that it works on.
+    environment.add_filter(SUBSCRIPTED_FILTER, Value::clone);
+}
+
+type Measured = fn(&State<'_, '_>, &Value) -> Result<(), Error>;
+
+/// Measures the value of a filter, and its arguments.
+pub(super) fn measure_all(
+    state: &State<'_, '_>,
+    values: &[Value],
+    value: Measured,
+    argument: Measured,
+) -> Result<(), Error> {
+    let Some((first, arguments)) = values.split_first() else { return Ok(()) };
+    value(state, first)?;
+    arguments.iter().try_for_each(|given| argument(state, given))
 }
 
 /// `join(d='', attribute=none)`
 fn join(state: &mut State<'_, '_>, values: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let mut values = values_of(values);
-    for value in &values {
-        measure_text(state, value)?;
-    }
+    measure_all(state, &values, measure_text, measure_text_argument)?;
     if let Some(joined) = values.first_mut() {
         read_items(joined)?;
         let count = match joined.as_str() {
@@ -83,22 +99,14 @@ fn join(state: &mut State<'_, '_>, values: Rest<ValueOrKwargs>) -> Result<Value,
 /// `replace(old, new, count=none)`
 fn replace(state: &mut State<'_, '_>, values: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let mut values = values_of(values);
-    for value in &values {
-        measure_text(state, value)?;
-    }
+    place_arguments("replace", &mut values)?;
+    measure_all(state, &values, measure_text, measure_text_argument)?;
     read_first(&mut values)?;
-    let mut count = None;
-    if values.last().is_some_and(Value::is_kwargs)
-        && let Some(kwargs) = values.pop()
-    {
-        let kwargs = Kwargs::try_from(kwargs)?;
-        count = kwargs.get::<Option<i64>>("count")?;
-        kwargs.assert_all_used()?;
-    }
-    if let Some(place) = values.get(3).cloned() {
-        count = place.try_into().map(Some)?;
-        values.truncate(3);
-    }
+    let count: Option<i64> = match values.get(3) {
+        Some(count) if !count.is_none() => Some(count.clone().try_into()?),
+        _ => None,
+    };
+    values.truncate(3);
     // A negative count replaces all.
     let Some(Ok(count)) = count.map(usize::try_from) else {
         return Value::from_function(filters::replace).call(state, &values);

@@ -7,8 +7,13 @@ use minijinja::{
     value::{Kwargs, Rest},
 };
 
+use unicode_ident::{is_xid_continue, is_xid_start};
+
 use super::{argument::argument, printing::shown};
-use crate::{MAX_OUTPUT_BYTES, MAX_WIDTH, jinja::measure::measure_text};
+use crate::{
+    MAX_OUTPUT_BYTES, MAX_WIDTH,
+    jinja::measure::{measure_argument, measure_text, measure_text_argument},
+};
 
 /// `indent(width=4, first=false, blank=false)`; `width` may be a text.
 pub(super) fn indent(
@@ -23,7 +28,10 @@ pub(super) fn indent(
     kwargs.assert_all_used()?;
     let margin = match width {
         Some(width) => match width.as_str() {
-            Some(text) => text.to_owned(),
+            Some(text) => {
+                measure_argument(state, &width)?;
+                text.to_owned()
+            }
             None => " ".repeat(limited(usize::try_from(width)?)?),
         },
         None => " ".repeat(4),
@@ -59,7 +67,13 @@ pub(super) fn truncate(
     let end: Option<Value> = argument(&places, 2, &kwargs, "end")?;
     let leeway = argument(&places, 3, &kwargs, "leeway")?.unwrap_or(5_usize);
     kwargs.assert_all_used()?;
-    let end = end.map_or_else(|| Ok("...".to_owned()), |end| shown(&end))?;
+    let end = match end {
+        Some(end) => {
+            measure_text_argument(state, &end)?;
+            shown(&end)?
+        }
+        None => "...".to_owned(),
+    };
     let kept = length.checked_sub(end.chars().count());
     let kept = kept.ok_or_else(|| Error::from(ErrorKind::InvalidOperation))?;
     measure_text(state, value)?;
@@ -95,8 +109,19 @@ pub(super) fn center(
 pub(super) fn wordcount(state: &State<'_, '_>, value: &Value) -> Result<usize, Error> {
     measure_text(state, value)?;
     let text = shown(value)?;
-    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-    Ok(words.filter(|word| !word.is_empty()).count())
+    Ok(text.split(|c| !is_in_word(c)).filter(|word| !word.is_empty()).count())
+}
+
+/// Returns whether a character is one of Python's `\w`: letters, numbers and `_`, and no marks, such
+/// as the vowel signs of Hindi, which end a word there.
+fn is_in_word(character: char) -> bool {
+    // The letters that identifiers have, but not at the start.
+    const LETTERS: [char; 4] = ['\u{e33}', '\u{eb3}', '\u{ff9e}', '\u{ff9f}'];
+    let is_mark =
+        || is_xid_continue(character) && !is_xid_start(character) && !LETTERS.contains(&character);
+    character == '_'
+        || character.is_numeric()
+        || character.is_alphabetic() && (character.is_ascii() || !is_mark())
 }
 
 fn limited(width: usize) -> Result<usize, Error> {
@@ -123,6 +148,9 @@ fn lines(text: &str) -> Vec<&str> {
             start += 1;
         }
     }
-    lines.push(text.get(start..).unwrap_or_default());
+    // The line break that Jinja2 adds belongs to a lone `\r` at the end.
+    if start < text.len() || !text.ends_with('\r') {
+        lines.push(text.get(start..).unwrap_or_default());
+    }
     lines
 }
