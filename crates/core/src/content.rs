@@ -5,6 +5,8 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Map, Value as Json};
 
+use crate::tool_call::ShownName;
+
 /// The content of a message: text, or a list of parts such as text and images.
 ///
 /// The JSON form is that of LangChain and OpenAI: a string, or an array of parts.
@@ -332,7 +334,11 @@ impl fmt::Debug for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_text() {
             Some(text) => write!(f, "text(<{} bytes>)", text.len()),
-            None => f.write_str(self.type_name()),
+            // Servers and files may have any text there.
+            None => match ShownName(self.type_name()) {
+                name if name.is_shown() => f.write_str(name.0),
+                name => name.fmt(f),
+            },
         }
     }
 }

@@ -132,7 +132,7 @@ pub use self::{
     turn::{Turn, TurnId, TurnIdError},
     turn_keys::{TurnKeyError, TurnKeys},
     value::{Value, ValueKind},
-    variables::Variables,
+    variables::{Variables, VariablesIter},
     vector_store::{Collection, Document, Match, VectorStore, VectorStoreError, unit_vectors},
     version::Version,
     withheld::Withheld,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::tool_call::ShownName;
+
 /// The role of a message's sender. Unknown role names are preserved as [`Role::Chat`].
 ///
 /// # Examples
@@ -24,7 +26,7 @@ use std::fmt;
 // - tracing: `content.rs`
 // - transfer: `format/fine_tuning.rs`, `format/sharegpt.rs`
 // - conformance: `short_form.rs`
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
     /// Instructions to the model.
@@ -39,6 +41,19 @@ pub enum Role {
     Function,
     /// Any other role, by its name.
     Chat(String),
+}
+
+impl fmt::Debug for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::System => "System",
+            Self::Human => "Human",
+            Self::Ai => "Ai",
+            Self::Tool => "Tool",
+            Self::Function => "Function",
+            Self::Chat(name) => return f.debug_tuple("Chat").field(&ShownName(name)).finish(),
+        })
+    }
 }
 
 impl Role {

@@ -152,10 +152,16 @@ impl fmt::Debug for InvalidToolCall {
 /// as names are shown.
 pub(crate) struct ShownName<'n>(pub(crate) &'n str);
 
+impl ShownName<'_> {
+    pub(crate) fn is_shown(&self) -> bool {
+        let is_shown = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
+        self.0.len() <= 128 && self.0.bytes().all(is_shown)
+    }
+}
+
 impl fmt::Debug for ShownName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_shown = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
-        if self.0.len() <= 128 && self.0.bytes().all(is_shown) {
+        if self.is_shown() {
             fmt::Debug::fmt(self.0, f)
         } else {
             write!(f, "<{} bytes>", self.0.len())

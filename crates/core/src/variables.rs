@@ -134,8 +134,8 @@ impl Variables {
 
     /// Iterates over names and values, in order.
     #[must_use]
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
-        self.entries.iter().map(|(name, value)| (name.as_ref(), value))
+    pub fn iter(&self) -> VariablesIter<'_> {
+        VariablesIter(self.entries.iter())
     }
 
     /// Iterates over the names, in order.
@@ -195,6 +195,50 @@ impl<N: Into<Cow<'static, str>>, V: Into<Value>> Extend<(N, V)> for Variables {
         for (name, value) in entries {
             self.insert(name, value);
         }
+    }
+}
+
+/// An iterator over [`Variables`]: names and values, in order.
+#[derive(Clone)]
+pub struct VariablesIter<'v>(std::slice::Iter<'v, (Cow<'static, str>, Value)>);
+
+impl fmt::Debug for VariablesIter<'_> {
+    /// Shows how many are left.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VariablesIter(<{}>)", self.0.len())
+    }
+}
+
+fn entry<'v>((name, value): &'v (Cow<'static, str>, Value)) -> (&'v str, &'v Value) {
+    (name.as_ref(), value)
+}
+
+impl<'v> Iterator for VariablesIter<'v> {
+    type Item = (&'v str, &'v Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(entry)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for VariablesIter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.0.next_back().map(entry)
+    }
+}
+
+impl ExactSizeIterator for VariablesIter<'_> {}
+
+impl<'v> IntoIterator for &'v Variables {
+    type Item = (&'v str, &'v Value);
+    type IntoIter = VariablesIter<'v>;
+
+    fn into_iter(self) -> VariablesIter<'v> {
+        self.iter()
     }
 }
 

@@ -4,7 +4,8 @@
 /// `<thinking>…</thinking>`.
 ///
 /// - Some servers' templates open the block in the prompt, so that the answer begins with reasoning
-///   and has the closing tag alone. If it ends its line, the text before it is reasoning too.
+///   and has the closing tag alone. If it ends its line, the text before it is reasoning too,
+///   unless a block was before it.
 /// - Reasoning that is not closed is all there is: the answer was cut off in it, and is empty.
 /// - Tags after the start are the answer's own.
 ///
@@ -36,13 +37,15 @@ pub fn without_reasoning(answer: &str) -> &str {
         }
         break;
     }
+    if rest.len() < answer.len() {
+        return rest.trim_start_matches(is_space);
+    }
     let orphan = TAGS.iter().find_map(|(opening, closing)| {
         let (before, after) = rest.split_once(closing)?;
         let ends_line = after.is_empty() || after.starts_with(['\n', '\r']);
         (ends_line && !before.contains(opening)).then_some(after)
     });
-    rest = orphan.unwrap_or(rest);
-    if rest.len() == answer.len() { answer } else { rest.trim_start_matches(is_space) }
+    orphan.map_or(answer, |rest| rest.trim_start_matches(is_space))
 }
 
 const TAGS: [(&str, &str); 2] = [("<think>", "</think>"), ("<thinking>", "</thinking>")];

@@ -33,7 +33,7 @@ const MAX_DEPTH: usize = 64;
 /// - a number that JSON does not have, such as `.inf`;
 /// - more than 64 lists and mappings inside each other;
 /// - aliases that expand to more than 20,000 parts: scalars, each KiB of a text, and starts and
-///   ends of mappings and lists.
+///   ends of mappings and lists; or as many parts with anchors inside of parts with anchors.
 ///
 /// # Examples
 ///
@@ -96,6 +96,8 @@ struct Reader {
     anchors: HashMap<usize, Node>,
     /// The parts that aliases have expanded to.
     aliased: usize,
+    /// The parts that are kept for an anchor inside of another one.
+    nested: usize,
     documents: usize,
     document: Option<Node>,
 }
@@ -173,6 +175,12 @@ impl Reader {
             return Err(Fault("too many lists and mappings are inside each other"));
         }
         if anchor > 0 {
+            if self.open.iter().any(|open| open.anchor > 0) {
+                self.nested = self.nested.saturating_add(node.parts);
+            }
+            if self.nested > MAX_ALIASED {
+                return Err(Fault("too much has an anchor inside of another one"));
+            }
             self.anchors.insert(anchor, node.clone());
         }
         let Some(open) = self.open.last_mut() else {

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
-    Expr, ExprLit, ExprTuple, Lit, LitStr, Path, Token,
+    Expr, ExprCall, ExprLit, ExprPath, ExprTuple, Lit, LitStr, Path, Token,
     parse::{Parse, ParseStream, Parser},
 };
 
@@ -33,7 +33,10 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
                 closed = false;
             }
             Some((_, template)) => literals.push(Literal::parse(template)?),
-            None => closed = false,
+            None => match literal_template(message) {
+                Some(template) => literals.push(Literal::parse(template)?),
+                None => closed = false,
+            },
         }
     }
     let prompt = quote! {
@@ -55,6 +58,23 @@ fn literal_pair(message: &Expr) -> Option<(LitStr, LitStr)> {
         (Some(Some(role)), Some(Some(template)), None) => Some((role, template)),
         _ => None,
     }
+}
+
+/// Returns the literal of a human message, `"{x}"`, or of `MessageTemplate::human("{x}")` and its
+/// brothers.
+fn literal_template(message: &Expr) -> Option<LitStr> {
+    let text = |expression: &Expr| match expression {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.clone()),
+        _ => None,
+    };
+    let Expr::Call(ExprCall { func, args, .. }) = message else { return text(message) };
+    let Expr::Path(ExprPath { path, .. }) = &**func else { return None };
+    let mut names = path.segments.iter().rev().map(|segment| segment.ident.to_string());
+    let (method, of) = (names.next()?, names.next()?);
+    let is_template =
+        of == "MessageTemplate" && matches!(method.as_str(), "system" | "human" | "ai" | "chat");
+    // The template is the last argument.
+    args.last().filter(|_| is_template).and_then(text)
 }
 
 /// Checks that a placeholder is written `{name}`.

@@ -167,6 +167,12 @@ impl ChatPromptTemplate {
         Ok(messages)
     }
 
+    /// Returns whether functions or selectors decide at each call what the messages are.
+    #[cfg(feature = "few-shot")]
+    pub(crate) fn is_computed(&self) -> bool {
+        self.body.is_computed()
+    }
+
     #[cfg(feature = "json")]
     pub(crate) fn parts(&self) -> &[Part] {
         &self.body.parts

@@ -1,5 +1,6 @@
 //! Prompts from text: LangChain's `load_prompt` forms and its serialised constructors.
 
+use conversant_core::Report;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value as Json;
 
@@ -52,7 +53,9 @@ impl LoadedPrompt {
 
 impl<'de> Deserialize<'de> for LoadedPrompt {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_value(Json::deserialize(deserializer)?).map_err(D::Error::custom)
+        let value = Json::deserialize(deserializer)?;
+        // An error of serde has no source.
+        Self::from_value(value).map_err(|error| D::Error::custom(Report::new(&error)))
     }
 }
 

@@ -66,11 +66,12 @@ macro_rules! prompt {
     ($($arguments:tt)*) => { $crate::__private::prompt!($crate; $($arguments)*) };
 }
 
-/// Makes a [`ChatPromptTemplate`](crate::ChatPromptTemplate) whose literal pairs are checked when
-/// it is compiled.
+/// Makes a [`ChatPromptTemplate`](crate::ChatPromptTemplate) whose literal templates are checked
+/// when it is compiled.
 ///
-/// The elements are those of [`from_messages`](crate::ChatPromptTemplate::from_messages); pairs of
-/// literals are checked. After a semicolon come `inputs: Type` or `name = value, …`, as for
+/// The elements are those of [`from_messages`](crate::ChatPromptTemplate::from_messages). Checked
+/// are literals: alone, in pairs with a literal role, and in
+/// [`MessageTemplate::human`](crate::MessageTemplate::human), `system`, `ai` and `chat`. After a semicolon come `inputs: Type` or `name = value, …`, as for
 /// [`prompt!`](crate::prompt).
 ///
 /// # Examples
@@ -93,8 +94,8 @@ macro_rules! prompt {
 ///
 /// # Panics
 ///
-/// If an element that is not a literal is refused: a message template of a custom type that does
-/// not parse.
+/// If an element that is not one of these literals is refused: a template that another expression
+/// makes, such as `MessageTemplate::new` or a variable, and that does not parse.
 #[macro_export]
 macro_rules! chat_prompt {
     ($($arguments:tt)*) => { $crate::__private::chat_prompt!($crate; $($arguments)*) };

@@ -32,6 +32,7 @@ impl Partials {
     ) {
         self.put(name, Partial::Function(function));
     }
+
     /// Adds those of another prompt; where both have one, the other's counts.
     pub(crate) fn extend(&mut self, other: Self) {
         for (name, partial) in other.entries {
@@ -58,6 +59,12 @@ impl Partials {
             })
             .collect::<Option<Vec<_>>>()
             .map(Variables::from_iter)
+    }
+
+    /// Returns whether functions compute some of them.
+    #[cfg(feature = "few-shot")]
+    pub(crate) fn has_functions(&self) -> bool {
+        self.entries.iter().any(|(_, partial)| matches!(partial, Partial::Function(_)))
     }
 
     /// Asks the functions whose variables are used and not given.
@@ -146,7 +153,7 @@ impl<'a> Values<'a> {
     }
 
     /// Returns the call's variables that a prompt uses, together with the partial ones that they do
-    /// not replace.
+    /// not replace, and those of the prompts around it that it uses.
     #[cfg(feature = "few-shot")]
     pub(crate) fn merged(&self, uses: impl Fn(&str) -> bool) -> Variables {
         let is_own = |name: &str| uses(name) || self.partials.contains(name);
@@ -159,6 +166,17 @@ impl<'a> Values<'a> {
             {
                 merged.insert(name.to_owned(), value.clone());
             }
+        }
+        let mut outer = self.outer;
+        while let Some(values) = outer {
+            for name in values.partials.names().filter(|name| uses(name)) {
+                if let Some(value) = values.get(name)
+                    && !merged.contains(name)
+                {
+                    merged.insert(name.to_owned(), value.clone());
+                }
+            }
+            outer = values.outer;
         }
         merged
     }

@@ -90,7 +90,11 @@ fn chat(prompt: &ChatPromptTemplate) -> Result<Json, Unwritable> {
     let mut messages = Vec::new();
     for part in prompt.parts() {
         match part {
-            Part::Literal(literal) => messages.extend(literal.iter().map(message)),
+            Part::Literal(literal) => {
+                for literal in literal {
+                    messages.push(message(literal)?);
+                }
+            }
             Part::Template { role, template } => {
                 messages.push(template_of(role, &string_object(template)?)?);
             }
@@ -166,7 +170,7 @@ fn part_object(part: &ParsedPart) -> Result<Json, Unwritable> {
     Ok(object(&["prompts", "image", "ImagePromptTemplate"], &kwargs))
 }
 
-fn message(message: &Message) -> Json {
+fn message(message: &Message) -> Result<Json, Unwritable> {
     let class = match message.role() {
         Role::System => "SystemMessage",
         Role::Human => "HumanMessage",
@@ -175,8 +179,12 @@ fn message(message: &Message) -> Json {
         Role::Function => "FunctionMessage",
         _ => "ChatMessage",
     };
-    let data = message.to_stored().get_mut("data").map(Json::take).unwrap_or_default();
-    object(&["schema", "messages", class], &data)
+    match message.to_stored().get_mut("data").map(Json::take) {
+        Some(data) => Ok(object(&["schema", "messages", class], &data)),
+        None => Err(Unwritable(
+            "the result of a tool or function cannot be written without the id or name of its call",
+        )),
+    }
 }
 
 fn object(id: &[&str], kwargs: &Json) -> Json {

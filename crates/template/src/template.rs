@@ -256,7 +256,15 @@ impl Template {
             });
         }
         out.push_str(parsed.literals.get(start..).unwrap_or_default());
-        Ok(())
+        match parsed.parts.last() {
+            Some(part) if out.len() - before > longest => {
+                out.truncate(before);
+                let field = Field { template: self, part: *part };
+                let location = Box::new(field.location());
+                Err(RenderError::TooLong { name: field.name().to_owned(), location })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Returns the total length, in bytes, of the plain text values.

@@ -187,6 +187,7 @@ fn json_is_found_in_prose() {
 fn reasoning_is_not_part_of_the_answer() {
     let table = [
         ("<think>a</think>b", "b"),
+        ("<think>a</think>End it with\n</think>\nalone.", "End it with\n</think>\nalone."),
         ("\n<think>\na\n</think>\n\n b ", "b "),
         ("<thinking>a</thinking>b", "b"),
         ("<think>a</think><think>b</think>c", "c"),

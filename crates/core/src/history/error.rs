@@ -4,13 +4,22 @@ use std::{fmt, time::Duration};
 
 use crate::{box_error::BoxError, turn::TurnId, version::Version};
 
+/// Returns the difference of two versions in words. Versions of as many messages may end with
+/// different turns.
+fn stale(expected: Version, current: Version) -> String {
+    if (expected.epoch, expected.messages) == (current.epoch, current.messages) {
+        return format!("version {current} ends with another turn than expected");
+    }
+    format!("expected version {expected}, found {current}")
+}
+
 /// A store that could not do what it was asked to.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
     /// The session is not in the expected state: another writer has appended to it, moved its tip,
     /// cleared it or replaced it.
-    #[error("cannot change the conversation: expected version {expected}, found {current}")]
+    #[error("cannot change the conversation: {}", stale(*expected, *current))]
     Stale {
         /// The expected version.
         expected: Version,

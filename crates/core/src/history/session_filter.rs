@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{
     error::{HistoryError, TextFault},
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     clock::{SystemTime, millis},
+    report::Report,
     session::{SessionId, SessionIdError},
     withheld::Bytes,
 };
@@ -262,8 +263,8 @@ impl SessionPage {
 /// assert_eq!((cursor.last_used_millis(), cursor.session().as_str()), (1_780_000_000_123, "user-7"));
 /// # Ok::<(), conversant_core::SessionCursorError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct SessionCursor {
     millis: u64,
     session: SessionId,
@@ -316,6 +317,14 @@ impl FromStr for SessionCursor {
         let millis = millis.parse().map_err(|_| SessionCursorError::Form)?;
         let session = SessionId::from_stored(session).map_err(SessionCursorError::Session)?;
         Ok(Self { millis, session })
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionCursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let cursor = String::deserialize(deserializer)?.parse();
+        // An error of serde has no source.
+        cursor.map_err(|error: SessionCursorError| D::Error::custom(Report::new(&error)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Answers that cannot be decoded.
 
-use crate::{box_error::BoxError, withheld::Withheld};
+use crate::withheld::Withheld;
 
 /// An answer that cannot be decoded, with the part of its body that was received.
 #[derive(thiserror::Error)]
@@ -11,17 +11,16 @@ pub struct DecodeError {
     pub what: String,
     /// The content type of the response.
     pub content_type: Option<String>,
-    /// The body, up to 8 KiB.
+    /// The body: up to 8 KiB of a response, and the whole text of an answer that is read as JSON
+    /// ([`Reply::json`](crate::Reply::json)).
     pub body: Withheld,
-    /// The cause, if there is one.
-    pub source: Option<BoxError>,
 }
 
 impl DecodeError {
     /// Creates the error with a description of the fault.
     #[must_use]
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), content_type: None, body: Withheld::default(), source: None }
+        Self { what: what.into(), content_type: None, body: Withheld::default() }
     }
 
     /// Sets the content type.

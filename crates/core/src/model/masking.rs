@@ -128,15 +128,12 @@ fn api_error(error: &mut ApiError, mask: &dyn Fn(&str) -> String) {
 }
 
 fn decode_error(error: &mut DecodeError, mask: &dyn Fn(&str) -> String) {
-    let DecodeError { what, content_type, body, source } = error;
+    let DecodeError { what, content_type, body } = error;
     text(what, mask);
     if let Some(content_type) = content_type {
         text(content_type, mask);
     }
     withheld(body, mask);
-    if let Some(source) = source {
-        cause(source, mask);
-    }
 }
 
 #[cfg(test)]

@@ -18,18 +18,23 @@ thread_local! {
 /// observes would otherwise be called by that call's events without end.
 pub(super) fn notify(observer: &dyn Observer, event: impl FnOnce()) {
     let address = ptr::from_ref(observer).cast::<()>();
-    let is_running = RUNNING.with_borrow_mut(|running| {
+    // A thread that ends may drop a call after its own memory: it has no list any more.
+    let is_running = RUNNING.try_with(|running| {
+        let mut running = running.borrow_mut();
         let is_running = running.contains(&address);
         if !is_running {
             running.push(address);
         }
         is_running
     });
-    if is_running {
+    if is_running == Ok(true) {
         return;
     }
     if let Err(payload) = catch_unwind(AssertUnwindSafe(event)) {
         drop_payload(payload);
     }
-    RUNNING.with_borrow_mut(|running| running.retain(|&other| other != address));
+    let remove = |running: &RefCell<Vec<_>>| {
+        running.borrow_mut().retain(|&other| other != address);
+    };
+    let _ = RUNNING.try_with(remove);
 }

@@ -197,6 +197,10 @@ fn history_errors() {
         "history_errors",
         &[
             Box::new(HistoryError::Stale { expected, current }),
+            Box::new(HistoryError::Stale {
+                expected: current.with_tip(1),
+                current: current.with_tip(2),
+            }),
             Box::new(HistoryError::Busy),
             Box::new(HistoryError::TooLarge { what: "message", bytes: 20, limit: 16 }),
             Box::new(HistoryError::Full { source: cause() }),

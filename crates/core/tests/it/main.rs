@@ -10,6 +10,7 @@
 mod call_records;
 mod errors;
 mod messages;
+mod observers;
 mod prompt_values;
 mod python;
 mod recorded;

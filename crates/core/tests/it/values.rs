@@ -9,6 +9,19 @@ use proptest::prelude::*;
 use serde_json::json;
 
 #[test]
+fn variables_are_iterated_by_reference() {
+    let variables = vars! { "a" => 1, "b" => "x" };
+    let mut names = Vec::new();
+    for (name, value) in &variables {
+        names.push(format!("{name}={}", value.to_text()));
+    }
+    assert_eq!(names, ["a=1", "b=x"]);
+    let entries = variables.iter();
+    assert_eq!((entries.len(), format!("{entries:?}")), (2, "VariablesIter(<2>)".to_owned()));
+    assert_eq!(entries.rev().next().map(|(name, _)| name), Some("b"));
+}
+
+#[test]
 fn values_and_their_text() {
     let messages = Messages::from(vec![Message::human("hi"), Message::ai("hello")]);
     let table: Vec<(Value, ValueKind, &str)> = vec![

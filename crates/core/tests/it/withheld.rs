@@ -5,9 +5,9 @@ use std::time::UNIX_EPOCH;
 use conversant_core::{
     ApiError, ChatRequest, CompletionRequest, DecodeError, Delta, Document, Event, InvalidToolCall,
     Lease, LeaseHolder, LoadContext, Loaded, Match, Message, Messages, ModelError, Note,
-    ParseError, Part, PartialReply, PromptValue, Reply, ReplyStream, SessionFilter, SessionId,
-    SessionInfo, SessionPage, Slice, StatusKind, Ticket, ToolCall, ToolCallDelta, Turn, TurnId,
-    Value, Version, Withheld, vars,
+    ParseError, Part, PartialReply, PromptValue, Reply, ReplyStream, Role, SessionFilter,
+    SessionId, SessionInfo, SessionPage, Slice, StatusKind, Ticket, ToolCall, ToolCallDelta, Turn,
+    TurnId, Value, Version, Withheld, vars,
 };
 use serde_json::json;
 
@@ -17,6 +17,16 @@ fn message() -> Message {
     Message::ai(SECRET)
         .with_tool_calls([ToolCall::new("f", json!({"q": SECRET}))])
         .with_extra("additional_kwargs", json!({"refusal": SECRET}))
+}
+
+/// Names that files and servers make up.
+#[test]
+fn debug_withholds_made_up_names() {
+    let part: Part = serde_json::from_value(json!({"type": SECRET})).unwrap();
+    assert_eq!(format!("{part:?}"), "<12 bytes>");
+    assert_eq!(format!("{:?}", Part::image_url("https://example.com/a.png")), "image_url");
+    assert_eq!(format!("{:?}", Role::Chat(SECRET.to_owned())), "Chat(<12 bytes>)");
+    assert_eq!(format!("{:?} {:?}", Role::Chat("judge".into()), Role::Ai), r#"Chat("judge") Ai"#);
 }
 
 /// The arguments and results of lists and searches.

@@ -130,6 +130,13 @@ fn what_expands_is_refused() {
         assert!(from_yaml(&nested.repeat(100_000)).is_err());
     }
     assert!(from_yaml(&format!("{}1", "- ".repeat(64))).is_ok());
+    // Each anchor keeps what it names.
+    let anchors: String = (0..63).map(|level| format!("&a{level} [")).collect();
+    let wide = |items: usize| format!("{anchors}{}{}", "1,".repeat(items), "]".repeat(63));
+    assert!(from_yaml(&wide(100)).is_ok());
+    assert!(from_yaml(&wide(1000)).is_err());
+    assert!(from_yaml(&format!("- &a [{}]\n- *a", "1,".repeat(9000))).is_ok());
+    assert!(from_yaml(&format!("- &a [{}]", "1,".repeat(90_000))).is_ok());
     let mut deep = String::from("a0: &a0 [[[[[[[[x]]]]]]]]\n");
     for level in 1..10 {
         deep.push_str(&format!("a{level}: &a{level} [[[[[[[[*a{}]]]]]]]]\n", level - 1));

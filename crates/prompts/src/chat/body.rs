@@ -133,9 +133,26 @@ impl Body {
                 Part::Nested(body) => body.check(&known.with_inner(&body.partials), faults),
                 Part::Literal(_) => {}
                 #[cfg(feature = "few-shot")]
-                Part::Selected(_) => {}
+                Part::Selected(source) => faults.extend(source.faults(&[])),
             }
         }
+    }
+
+    /// Returns whether functions or selectors decide at each call what the messages are.
+    #[cfg(feature = "few-shot")]
+    pub(crate) fn is_computed(&self) -> bool {
+        let has_functions = |template: &PromptTemplate| template.partials().has_functions();
+        let mut parts = self.parts.iter();
+        self.partials.has_functions()
+            || parts.any(|part| match part {
+                Part::Literal(_) | Part::Placeholder(_) => false,
+                Part::Template { template, .. } => has_functions(template),
+                Part::Parts { parts, .. } => {
+                    parts.iter().flat_map(ParsedPart::templates).any(has_functions)
+                }
+                Part::Selected(_) => true,
+                Part::Nested(body) => body.is_computed(),
+            })
     }
 
     /// Returns whether a variable decides which messages are selected: one that the selector asks

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use conversant_core::{
-    Messages, Prompt, PromptError, PromptValue, Slot, SlotKind, Variables, prompt_inputs,
+    Messages, Prompt, PromptError, PromptFault, PromptValue, Report, Slot, SlotKind, Variables,
+    prompt_inputs,
 };
 
 use super::{
@@ -23,7 +24,8 @@ use crate::{
 ///
 /// LangChain 0.1.20 `langchain_core/prompts/few_shot.py::FewShotChatMessagePromptTemplate`.
 ///
-/// Fixed examples are made once and shared by every prompt.
+/// Fixed examples are made once and shared by every prompt, unless functions compute partial
+/// variables of `example`.
 ///
 /// # Examples
 ///
@@ -52,7 +54,7 @@ use crate::{
 pub struct FewShotChatPromptTemplate {
     example: Arc<ChatPromptTemplate>,
     examples: Examples,
-    /// The messages of fixed examples.
+    /// The messages of fixed examples, if they are the same in each call.
     made: Option<Messages>,
 }
 
@@ -74,7 +76,7 @@ impl FewShotChatPromptTemplate {
         for (index, values) in examples.iter().enumerate() {
             let values = prompt_inputs(example.slots(), values);
             let shown = example.format_messages(&values).map_err(|error| {
-                let reason = error.to_string();
+                let reason = Report::new(&error).to_string();
                 TemplateError::new(TemplateFault::Example { index, reason })
             })?;
             made.extend(shown.iter_shared().cloned());
@@ -83,7 +85,8 @@ impl FewShotChatPromptTemplate {
             })?;
         }
         let examples = Examples::Fixed(examples);
-        Ok(Self { example: Arc::new(example), examples, made: Some(made) })
+        let made = (!example.is_computed()).then_some(made);
+        Ok(Self { example: Arc::new(example), examples, made })
     }
 
     /// Creates a prompt whose examples a selector chooses for each call.
@@ -134,6 +137,10 @@ impl Prompt for FewShotChatPromptTemplate {
 
     fn gives(&self) -> Option<SlotKind> {
         Some(SlotKind::Messages)
+    }
+
+    fn faults(&self, _: &[Slot]) -> Vec<PromptFault> {
+        self.example.faults(&[])
     }
 }
 

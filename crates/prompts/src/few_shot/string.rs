@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use conversant_core::{
-    Prompt, PromptError, PromptFault, PromptValue, Slot, SlotKind, Variables, prompt_inputs,
+    Prompt, PromptError, PromptFault, PromptValue, Report, Slot, SlotKind, Variables, prompt_inputs,
 };
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     selector::{Example, ExampleSelector},
 };
 use crate::{
-    error::TemplateError,
+    error::{TemplateError, TemplateFault},
     known_values::KnownValues,
     partials::{Partials, Values, partial_methods},
     prompt_template::PromptTemplate,
@@ -103,13 +103,14 @@ impl FewShotPromptTemplate {
     ///
     /// # Errors
     ///
-    /// [`TemplateError`], if an example lacks a variable of the template that shows it.
+    /// [`TemplateError`], if an example lacks a variable of the template that shows it, or a value
+    /// does not fit it.
     pub fn with_examples(
         mut self,
         examples: impl IntoIterator<Item = Example>,
     ) -> Result<Self, TemplateError> {
         let examples: Arc<[Example]> = examples.into_iter().collect();
-        check(&self.example, &examples)?;
+        check_examples(&self.example, &examples)?;
         self.examples = Examples::Fixed(examples);
         Ok(self)
     }
@@ -191,8 +192,24 @@ impl Prompt for FewShotPromptTemplate {
         let known = KnownValues::new(&self.slots, &self.partials, given);
         self.prefix.check(&known, &mut faults);
         self.suffix.check(&known, &mut faults);
+        faults.extend(self.example.faults(&[]));
         faults
     }
+}
+
+/// Checks that each example fits the template that shows it.
+fn check_examples(template: &PromptTemplate, examples: &[Example]) -> Result<(), TemplateError> {
+    check(template, examples)?;
+    if template.partials().has_functions() {
+        return Ok(());
+    }
+    for (index, example) in examples.iter().enumerate() {
+        template.format(&prompt_inputs(template.slots(), example)).map_err(|error| {
+            let reason = Report::new(&error).to_string();
+            TemplateError::new(TemplateFault::Example { index, reason })
+        })?;
+    }
+    Ok(())
 }
 
 impl FewShotPromptBuilder {
@@ -236,13 +253,14 @@ impl FewShotPromptBuilder {
     ///
     /// # Errors
     ///
-    /// [`TemplateError`], if the prefix or the suffix is not a template, or an example lacks a
-    /// variable of the template that shows it.
+    /// [`TemplateError`], if the prefix or the suffix is not a template, an example lacks a variable
+    /// of the template that shows it, or a value of an example does not fit it. Where functions
+    /// compute partial variables of the template, values are checked in each call.
     pub fn build(self) -> Result<FewShotPromptTemplate, TemplateError> {
         let prefix = PromptTemplate::parse(self.prefix, self.format)?;
         let suffix = PromptTemplate::parse(self.suffix, self.format)?;
         if let Some(examples) = self.examples.fixed() {
-            check(&self.example, examples)?;
+            check_examples(&self.example, examples)?;
         }
         let mut slots = SlotSet::default();
         let parts = prefix.slots().iter().chain(suffix.slots()).chain(self.examples.slots());

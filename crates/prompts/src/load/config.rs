@@ -12,6 +12,19 @@ use super::{
 };
 use crate::chat::MessageTemplate;
 
+/// The fields of a literal message besides its content.
+const MESSAGE_FIELDS: [&str; 9] = [
+    "additional_kwargs",
+    "example",
+    "id",
+    "invalid_tool_calls",
+    "name",
+    "response_metadata",
+    "role",
+    "tool_call_id",
+    "tool_calls",
+];
+
 pub(super) fn prompt(value: Json) -> Result<LoadedPrompt, LoadError> {
     let mut fields = Fields::of(value, "prompt")?;
     match fields.text("_type")?.as_deref() {
@@ -45,8 +58,12 @@ fn message(value: Json, is_only: bool) -> Result<MessageTemplate, LoadError> {
         };
     }
     let kind = text(fields.need("type")?, "type")?;
-    let content = fields.need("content")?;
-    let stored = serde_json::json!({"type": kind, "data": {"content": content}});
+    let mut data = serde_json::Map::new();
+    data.insert("content".to_owned(), fields.need("content")?);
+    for name in MESSAGE_FIELDS {
+        data.extend(fields.take(name).map(|value| (name.to_owned(), value)));
+    }
+    let stored = serde_json::json!({"type": kind, "data": data});
     fields.finish()?;
     Message::from_stored(stored)
         .map(MessageTemplate::from)

@@ -6,16 +6,17 @@ use serde_json::{Map, Value as Json};
 use super::error::LoadError;
 use crate::template_format::TemplateFormat;
 
+/// Fields that LangChain writes and that say nothing while they are empty.
+const EMPTY: &[&str] = &["additional_kwargs", "output_parser"];
+
 /// Fields that LangChain writes and that say nothing here, or nothing more than the template does.
 const IGNORED: &[&str] = &[
     "_type",
-    "additional_kwargs",
     "input_types",
     "input_variables",
     "metadata",
     "name",
     "optional_variables",
-    "output_parser",
     "tags",
     "validate_template",
 ];
@@ -90,6 +91,11 @@ impl Fields {
     /// Refuses what is left: paths first, then unknown fields.
     pub(super) fn finish(mut self) -> Result<(), LoadError> {
         self.left.retain(|name, value| !IGNORED.contains(&name.as_str()) && !value.is_null());
+        let is_empty = |value: &Json| value.as_object().is_some_and(Map::is_empty);
+        self.left.retain(|name, value| !EMPTY.contains(&name.as_str()) || !is_empty(value));
+        if let Some(name) = self.left.keys().find(|name| EMPTY.contains(&name.as_str())) {
+            return Err(field(name, "it is not empty; prompts have no such part here"));
+        }
         if let Some(name) = self.left.keys().find(|name| name.ends_with("path")) {
             return Err(LoadError::Refused(name.clone()));
         }

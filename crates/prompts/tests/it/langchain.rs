@@ -400,7 +400,10 @@ mod few_shot {
         let error = FewShotChatPromptTemplate::new(chat.clone(), lacking).unwrap_err();
         assert_eq!(error.to_string(), "example 2: missing variable `answer`");
         let error = FewShotChatPromptTemplate::new(chat, examples()).unwrap_err();
-        assert_eq!(error.to_string(), "example 1: cannot format variable `answer`");
+        assert_eq!(
+            error.to_string(),
+            "example 1: cannot format variable `answer`: value of `answer` does not fit `{answer:d}`: format code `d` cannot write text, at line 1, column 11"
+        );
     }
 
     #[test]

@@ -65,7 +65,10 @@ fn prompts_are_read_by_serde_as_their_own_type() {
     let error = serde_json::from_str::<PromptTemplate>(&written).unwrap_err();
     assert_eq!(error.to_string(), "the prompt is not a string prompt");
     let error = serde_json::from_str::<PromptTemplate>(r#"{"template": "{"}"#).unwrap_err();
-    assert_eq!(error.to_string(), "cannot load the prompt: invalid template");
+    assert_eq!(
+        error.to_string(),
+        "cannot load the prompt: invalid template: this `{` is never closed, at line 1, column 1"
+    );
 }
 
 #[test]
@@ -165,6 +168,31 @@ fn literal_messages_are_written_as_langchains_classes() {
         let id = &written["kwargs"]["messages"][0]["id"];
         assert_eq!(*id, json!(["langchain", "schema", "messages", class]));
     }
+}
+
+#[test]
+fn results_that_answer_no_call_cannot_be_written() {
+    for role in [Role::Tool, Role::Function] {
+        let prompt = ChatPromptTemplate::from_messages((Message::new(role, "x"),)).unwrap();
+        let error = serde_json::to_string(&prompt).unwrap_err().to_string();
+        assert!(error.starts_with("the result of a tool or function cannot be written"), "{error}");
+    }
+}
+
+/// What a file says of a literal message is kept.
+#[test]
+fn literal_messages_of_a_file_are_whole() {
+    let call = json!({"name": "look", "arguments": "{}"});
+    let file = json!({"_type": "chat", "messages": [
+        {"type": "ai", "content": "x", "name": "ada", "additional_kwargs": {"function_call": call}},
+        {"type": "tool", "content": "y", "tool_call_id": "c1"},
+    ]});
+    let LoadedPrompt::Chat(prompt) = LoadedPrompt::from_value(file).unwrap() else { panic!() };
+    let messages = prompt.format_messages(&vars! {}).unwrap();
+    let message = messages.get(0).unwrap();
+    assert_eq!(message.name(), Some("ada"));
+    assert_eq!(message.to_stored()["data"]["additional_kwargs"]["function_call"], call);
+    assert_eq!(messages.get(1).unwrap().tool_call_id(), Some("c1"));
 }
 
 fn saved(prompt: &LoadedPrompt) -> Json {

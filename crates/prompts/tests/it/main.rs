@@ -12,6 +12,8 @@ mod chat;
 #[cfg(feature = "macros")]
 mod checked;
 mod errors;
+#[cfg(feature = "few-shot")]
+mod few_shot;
 mod fuzz;
 #[cfg(feature = "jinja")]
 mod hostile;

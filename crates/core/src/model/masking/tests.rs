@@ -65,9 +65,7 @@ fn after(error: Option<&ModelError>) -> Option<ModelError> {
         Some(ModelError::Redirect { .. }) => ModelError::Status { status: 500, error: api_error() },
         Some(ModelError::Status { .. }) => ModelError::ApiErrorInBody { error: api_error() },
         Some(ModelError::ApiErrorInBody { .. }) => {
-            let mut error = DecodeError::new(text()).with_content_type(text()).with_body(text());
-            error.source = Some(source());
-            error.into()
+            DecodeError::new(text()).with_content_type(text()).with_body(text()).into()
         }
         Some(ModelError::Decode(_)) => {
             ModelError::EmptyAnswer { finish_reason: Some(finish_reason()) }
