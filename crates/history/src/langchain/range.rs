@@ -101,8 +101,8 @@ where
     Ok(tail)
 }
 
-/// Loads the turns that begin in a range. It reads all rows, since only they tell which turns there
-/// are.
+/// Loads the turns that begin in a range. It fetches all rows, once, since only they tell which
+/// turns there are.
 ///
 /// # Errors
 /// As [`load_range`].
@@ -111,17 +111,44 @@ where
     F: Fn(Part) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Tail, HistoryError>> + Send,
 {
-    let wanted = load_range(range, &fetch).await?;
-    let skipped = wanted.version.messages.saturating_sub(wanted.rows.len() as u64);
+    let is_known = matches!(
+        range,
+        Range::All
+            | Range::LastMessages(_)
+            | Range::LastTurns(_)
+            | Range::LastBytes(_)
+            | Range::After(_)
+    );
+    if !is_known {
+        return Err(HistoryError::Unsupported { what: "this range" });
+    }
     let all = fetch(Part::Last(u64::MAX)).await?;
+    let skipped = match range {
+        Range::After(seen) => start_after(seen, &all),
+        range => start(range, &all.rows, true).unwrap_or_default(),
+    };
     let mut next = 0;
     let mut turns = turns(&all.rows);
     turns.retain(|turn| {
         let first = next;
-        next += turn.messages().len() as u64;
+        next += turn.messages().len();
         first >= skipped
     });
     Ok(turns)
+}
+
+/// Returns the index at which the rows after a version begin in all rows: the first one if the
+/// session has another epoch, or another row at the version's end.
+fn start_after(seen: Version, all: &Tail) -> usize {
+    let messages = usize::try_from(seen.messages).unwrap_or(usize::MAX);
+    let Some(last) = messages.checked_sub(1).filter(|_| all.version.epoch == seen.epoch) else {
+        return 0;
+    };
+    match all.rows.get(last) {
+        _ if seen.tip == 0 => messages,
+        Some(last_seen) if last_seen.tip() == seen.tip => messages,
+        _ => 0,
+    }
 }
 
 /// Returns the index at which a range begins in the last rows, or `None` if more rows are needed to
