@@ -52,6 +52,10 @@ macro_rules! connect_settings {
         }
 
         /// Sets how long to wait for the server to accept a connection. 10 seconds by default.
+        ///
+        /// It is the time for each address, of which a name or the URL can have several. Let all of
+        /// them fit into the [`operation_timeout`](Self::operation_timeout): an address that is
+        /// silent takes its whole time before the next one is tried.
         pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
             self.connect.pool.connect_timeout = timeout;
             self

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use conversant_core::HistoryError;
 use conversant_history::postgres::PostgresError;
-use deadpool_postgres::{HookError, PoolError, TimeoutType};
+use deadpool_postgres::{HookError, PoolError};
 
 /// The SQLSTATE with which a function of this crate refuses a write after its deadline. Its message
 /// is the server's time in milliseconds.
@@ -120,11 +120,14 @@ pub(crate) fn backend(error: PostgresError) -> HistoryError {
 /// Returns the failure of a pool that has no connection to offer. `limit` is the time for which it
 /// waited for a free one.
 pub(crate) fn no_connection(error: PoolError, limit: Duration) -> Failure {
-    match error {
-        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-            Failure::from(error)
-        }
-        PoolError::Timeout(TimeoutType::Wait) => HistoryError::TimedOut { limit }.into(),
-        error => backend(error.into()).into(),
+    if let PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) = error
+    {
+        return Failure::from(error);
+    }
+    match PostgresError::from(error) {
+        error if error.is_exhausted() => HistoryError::TimedOut { limit }.into(),
+        // Nothing was sent.
+        error if error.is_lost() => Failure::Lost(error),
+        error => backend(error).into(),
     }
 }

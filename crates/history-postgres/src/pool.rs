@@ -226,13 +226,22 @@ impl Connections {
         if let Some(session) = session {
             self.settle(session, &call).await?;
         }
+        self.repeat(operation, &call).await
+    }
+
+    /// Attempts what can be repeated, until the server has answered or the time is over.
+    async fn repeat<O: Operation>(
+        &self,
+        operation: &O,
+        call: &Call,
+    ) -> Result<O::Output, HistoryError> {
         let (mut conflicts, mut pause) = (0, Duration::ZERO);
         loop {
-            let connection = self.connection(&call).await?;
+            let connection = self.connection(call).await?;
             match run(connection, operation, self.limit(call.deadline())).await {
                 Ok(output) => return Ok(output),
                 Err(Failure::Conflict) if conflicts < MAX_CONFLICTS => conflicts += 1,
-                Err(Failure::Lost(_)) if has_time(&call, pause) => {
+                Err(Failure::Lost(_)) if has_time(call, pause) => {
                     sleep(pause).await;
                     pause = (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
                 }
@@ -247,11 +256,11 @@ impl Connections {
         let Some(deadline) = call.unsettled() else { return Ok(()) };
         sleep_until(deadline).await;
         let limit = self.limit(deadline);
-        while run(self.connection(call).await?, &ReadClock, limit).await? <= limit.deadline {
+        while self.repeat(&ReadClock, call).await? <= limit.deadline {
             sleep(CLOCK_PAUSE).await;
         }
         let hold = Hold { barrier: self.barrier.clone(), session: session.clone() };
-        Ok(run(self.connection(call).await?, &hold, limit).await?)
+        self.repeat(&hold, call).await
     }
 
     /// Waits for a connection. While the server that was reached is away, as one that restarts, it

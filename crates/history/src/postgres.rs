@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod addresses;
 mod cancel;
 mod direct;
 mod error;

@@ -51,12 +51,14 @@ pub(crate) enum Access {
 #[derive(Clone)]
 pub(crate) struct Database {
     pool: PostgresPool,
+    acquire_timeout: Duration,
     limit: Duration,
 }
 
 impl Database {
     pub(crate) fn new(settings: &PostgresSettings, limit: Duration) -> Result<Self, PostgresError> {
-        Ok(Self { pool: settings.pool()?, limit: limit.min(MAX_TIMEOUT) })
+        let acquire_timeout = settings.acquire_timeout.min(MAX_TIMEOUT);
+        Ok(Self { pool: settings.pool()?, acquire_timeout, limit: limit.min(MAX_TIMEOUT) })
     }
 
     /// Runs an operation. If its future is dropped, its statement is cancelled.
@@ -64,11 +66,11 @@ impl Database {
         &self,
         operation: O,
     ) -> Result<O::Output, VectorStoreError> {
-        let (pool, limit) = (self.pool.clone(), self.limit);
-        let attempts = async move { attempt(&pool, &operation, Instant::now() + limit).await };
+        let (this, limit) = (self.clone(), self.limit);
+        let attempts = async move { this.attempt(&operation, Instant::now() + limit).await };
         let task = self.pool.runtime().spawn(timeout(limit, attempts));
         match (&mut AbortOnDrop(task).0).await {
-            Ok(Ok(outcome)) => outcome.map_err(|error| refusal(error, O::ACCESS)),
+            Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(VectorStoreError::TimedOut { limit }),
             Err(error) => {
                 let what = match error.is_panic() {
@@ -79,58 +81,64 @@ impl Database {
             }
         }
     }
-}
 
-async fn attempt<O: Operation>(
-    pool: &PostgresPool,
-    operation: &O,
-    deadline: Instant,
-) -> Result<O::Output, PostgresError> {
-    let (mut attempts, mut pause) = (1, Duration::ZERO);
-    // The address of a server that was not reached before may be wrong.
-    let was_reached = O::ACCESS != Access::Prepares;
-    loop {
-        let mut connection = connection(pool, was_reached, deadline).await?;
-        let outcome = operation.run(connection.client()?).await;
-        match outcome {
-            Err(error) if error.is_lost() => {
-                connection.close();
-                if !O::IS_REPEATED || !has_time(deadline, pause) {
-                    return Err(error);
+    async fn attempt<O: Operation>(
+        &self,
+        operation: &O,
+        deadline: Instant,
+    ) -> Result<O::Output, VectorStoreError> {
+        let (mut attempts, mut pause) = (1, Duration::ZERO);
+        loop {
+            let mut connection = self.connection(O::ACCESS, deadline).await?;
+            let outcome = match connection.client() {
+                Ok(client) => operation.run(client).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Err(error) if error.is_lost() => {
+                    connection.close();
+                    if !O::IS_REPEATED || !has_time(deadline, pause) {
+                        return Err(refusal(error, O::ACCESS));
+                    }
+                    sleep(pause).await;
+                    pause = (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
                 }
-                sleep(pause).await;
-                pause = (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
-            }
-            Err(error) if error.is_conflict() && attempts < MAX_ATTEMPTS => {
-                connection.keep();
-                attempts += 1;
-            }
-            outcome => {
-                connection.keep();
-                return outcome;
+                Err(error) if error.is_conflict() && attempts < MAX_ATTEMPTS => {
+                    connection.keep();
+                    attempts += 1;
+                }
+                outcome => {
+                    connection.keep();
+                    return outcome.map_err(|error| refusal(error, O::ACCESS));
+                }
             }
         }
     }
-}
 
-/// Waits for a connection. While the server that was reached is away, as one that restarts, it
-/// tries again until the time is over.
-async fn connection(
-    pool: &PostgresPool,
-    was_reached: bool,
-    deadline: Instant,
-) -> Result<PostgresConnection<'_>, PostgresError> {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let error = match pool.connection().await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => PostgresError::from(error),
-        };
-        if !error.is_lost() || !was_reached || !has_time(deadline, pause) {
-            return Err(error);
+    /// Waits for a connection. While the server that was reached is away, as one that restarts, it
+    /// tries again until the time is over.
+    async fn connection(
+        &self,
+        access: Access,
+        deadline: Instant,
+    ) -> Result<PostgresConnection<'_>, VectorStoreError> {
+        // The address of a server that was not reached before may be wrong.
+        let was_reached = access != Access::Prepares;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.pool.connection().await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => PostgresError::from(error),
+            };
+            if error.is_exhausted() {
+                return Err(VectorStoreError::TimedOut { limit: self.acquire_timeout });
+            }
+            if !error.is_lost() || !was_reached || !has_time(deadline, pause) {
+                return Err(refusal(error, access));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(MAX_PAUSE);
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(MAX_PAUSE);
     }
 }
 

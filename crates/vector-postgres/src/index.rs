@@ -15,6 +15,10 @@ const MAX_INDEXED: usize = 2000;
 ///
 /// The index is created with the store, which blocks writers to a large table meanwhile. Other
 /// programs may use the tables with another index or none.
+///
+/// There is one index for each kind and length, `conversant_vectors_1_hnsw_1536` or
+/// `conversant_vectors_1_ivfflat_1536`. One that is there is used as it is: to give it other
+/// settings, drop it (`DROP INDEX conversant_vectors_1_hnsw_1536`), and connect again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum VectorIndex {

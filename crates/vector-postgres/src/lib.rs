@@ -5,7 +5,7 @@
 //! `conversant-vector-sqlite` needs no server.
 //!
 //! The database needs pgvector, which Debian has as `postgresql-NN-pgvector`. The store creates the
-//! extension if the user may, and two tables in the first schema of the `search_path`.
+//! extension if the user may, and three tables in the first schema of the `search_path`.
 //!
 //! # Examples
 //!

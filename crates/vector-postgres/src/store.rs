@@ -38,9 +38,12 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 ///   connection breaks is tried again; a `clear` fails, since others may have added documents
 ///   meanwhile.
 ///
+/// A clone is a handle to the same store.
+///
 /// # Examples
 ///
 /// See the [crate's page](crate).
+#[derive(Clone)]
 pub struct PostgresVectorStore<E> {
     embeddings: E,
     database: Database,
@@ -80,6 +83,10 @@ impl PostgresVectorStoreBuilder {
     }
 
     /// Sets how long to wait for the server to accept a connection. 10 seconds by default.
+    ///
+    /// It is the time for each address, of which a name or the URL can have several. Let all of
+    /// them fit into the [`operation_timeout`](Self::operation_timeout): an address that is silent
+    /// takes its whole time before the next one is tried.
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.settings.connect_timeout = timeout;
         self

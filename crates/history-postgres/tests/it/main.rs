@@ -19,6 +19,7 @@ mod networked;
 mod poolers;
 mod schema;
 mod server;
+mod silent;
 mod stored;
 mod suite;
 mod tls;
@@ -94,6 +95,11 @@ conversant_harness::tests! {
         forks_have_labels_since_version_9,
         a_history_in_partitioned_tables_is_a_history,
         tables_without_partitions_are_not_taken_for_partitioned_ones,
+    }
+    silent {
+        a_silent_address_leaves_time_for_the_next,
+        a_server_that_falls_silent_is_waited_for,
+        a_session_is_settled_although_connections_break,
     }
     stored {
         a_session_ends_with_its_time,

@@ -15,16 +15,27 @@ use tokio_postgres::error::SqlState;
 pub struct PostgresError {
     message: String,
     code: Option<SqlState>,
+    /// The fault of the pool, if it had no connection to offer.
+    pool: Option<PoolFault>,
     /// The client's own error, if the server did not report one.
     source: Option<tokio_postgres::Error>,
 }
 
 conversant_core::debug_as_report!(PostgresError);
 
+/// Why a pool has no connection to offer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PoolFault {
+    /// All are in use.
+    Exhausted,
+    /// The server did not answer in time.
+    Silent,
+}
+
 impl PostgresError {
     /// Creates an error that the server did not report.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: None, source: None }
+        Self { message: message.into(), code: None, pool: None, source: None }
     }
 
     /// Returns the server's SQLSTATE code, if the server reported the error.
@@ -33,16 +44,24 @@ impl PostgresError {
         self.code.as_ref().map(SqlState::code)
     }
 
-    /// Returns whether the connection broke: the outcome of its statement is not known.
+    /// Returns whether the connection broke, so that the outcome of its statement is not known, or
+    /// none could be made.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         match self.code() {
             // Connection exception, shutdown by an administrator, crash, not yet up.
             Some(code) => code.starts_with("08") || code.starts_with("57P0"),
+            None if self.pool == Some(PoolFault::Silent) => true,
             None => self.source.as_ref().is_some_and(|error| {
                 error.is_closed() || error.source().is_some_and(|source| source.is::<io::Error>())
             }),
         }
+    }
+
+    /// Returns whether all connections of the pool were in use for the whole time to wait for one.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.pool == Some(PoolFault::Exhausted)
     }
 
     /// Returns whether the statement took no effect because it conflicted with another one: a
@@ -60,10 +79,12 @@ impl From<PoolError> for PostgresError {
                 error.into()
             }
             PoolError::Timeout(TimeoutType::Wait) => {
-                Self::new("cannot get a connection in time: all are in use")
+                let message = "cannot get a connection in time: all are in use";
+                Self { pool: Some(PoolFault::Exhausted), ..Self::new(message) }
             }
             PoolError::Timeout(_) | PoolError::PostCreateHook(_) => {
-                Self::new("cannot connect: the server did not accept a connection in time")
+                let message = "cannot connect: the server did not accept a connection in time";
+                Self { pool: Some(PoolFault::Silent), ..Self::new(message) }
             }
             _ => Self::new("cannot get a connection: the pool is closed"),
         }
@@ -75,12 +96,8 @@ impl From<tokio_postgres::Error> for PostgresError {
         if let Some(reported) = error.as_db_error() {
             let code = reported.code();
             let message = format!("{} (SQLSTATE {})", reported.message(), code.code());
-            return Self { message, code: Some(code.clone()), source: None };
+            return Self { code: Some(code.clone()), ..Self::new(message) };
         }
-        Self {
-            message: "cannot use the connection to PostgreSQL".to_owned(),
-            code: None,
-            source: Some(error),
-        }
+        Self { source: Some(error), ..Self::new("cannot use the connection to PostgreSQL") }
     }
 }

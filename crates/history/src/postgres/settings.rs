@@ -17,7 +17,10 @@ use tokio::runtime::Handle;
 use tokio_postgres::{Config, NoTls, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{cancel::Canceller, direct::AreDirect, error::PostgresError, pool::PostgresPool};
+use super::{
+    addresses::EachAddress, cancel::Canceller, direct::AreDirect, error::PostgresError,
+    pool::PostgresPool,
+};
 use crate::executor::MAX_TIMEOUT;
 
 /// The default number of connections, and the largest.
@@ -47,7 +50,8 @@ pub struct PostgresSettings {
     pub url: String,
     /// The number of connections, at most.
     pub max_connections: usize,
-    /// How long to wait for the server to accept a connection.
+    /// How long to wait for a server to accept a connection, for each address: a name in the URL
+    /// can have several. A `connect_timeout` of the URL comes first.
     pub connect_timeout: Duration,
     /// How long to wait for a free connection.
     pub acquire_timeout: Duration,
@@ -83,12 +87,12 @@ impl PostgresSettings {
         let config = self.config()?;
         let tls = self.tls(config.get_ssl_mode())?;
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let connect_timeout = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
         let manager = match tls.clone() {
-            Some(tls) => Manager::from_config(config, tls, manager_config),
-            None => Manager::from_config(config, NoTls, manager_config),
+            Some(tls) => Manager::from_connect(config, EachAddress { tls }, manager_config),
+            None => Manager::from_connect(config, EachAddress { tls: NoTls }, manager_config),
         };
-        let (connect_timeout, direct) =
-            (self.connect_timeout.min(MAX_TIMEOUT), AreDirect::default());
+        let direct = AreDirect::default();
         let mut builder = Pool::builder(manager);
         if self.detect_poolers {
             builder = builder.post_create(direct.hook(connect_timeout));
@@ -99,7 +103,6 @@ impl PostgresSettings {
             .max_size(self.max_connections.clamp(1, MAX_CONNECTIONS))
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(self.acquire_timeout.min(MAX_TIMEOUT)))
-            .create_timeout(Some(connect_timeout))
             .build()
             .map_err(|_| PostgresError::new("cannot create the pool of connections"))?;
         let canceller = Canceller::new(runtime.clone(), tls);

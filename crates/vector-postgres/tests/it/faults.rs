@@ -67,10 +67,12 @@ pub(crate) async fn a_connection_that_broke_is_replaced() -> Tested {
     Ok(())
 }
 
-/// A proxy to a server that restarts: it closes all connections, and the next ones at once.
+/// A proxy to a server that restarts: it closes all connections, and the next ones at once, or
+/// leaves them without an answer.
 struct Restarting {
     url: String,
     refused: Arc<AtomicUsize>,
+    silent: Arc<AtomicUsize>,
     broken: Arc<Notify>,
     _task: JoinSet<()>,
 }
@@ -83,13 +85,22 @@ impl Restarting {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("{scheme}//{login}@{}/{rest}", listener.local_addr().unwrap());
         let (refused, broken) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
+        let silent = Arc::<AtomicUsize>::default();
         let (left, closing) = (Arc::clone(&refused), Arc::clone(&broken));
+        let left_silent = Arc::clone(&silent);
         let (address, mut task) = (address.to_owned(), JoinSet::new());
         task.spawn(async move {
-            let mut connections = JoinSet::new();
+            let (mut connections, mut unanswered) = (JoinSet::new(), Vec::new());
             while let Ok((mut client, _)) = listener.accept().await {
-                let less = |left: usize| left.checked_sub(1);
-                if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
+                let is_next = |left: &AtomicUsize| {
+                    let less = |left: usize| left.checked_sub(1);
+                    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
+                };
+                if is_next(&left) {
+                    continue;
+                }
+                if is_next(&left_silent) {
+                    unanswered.push(client);
                     continue;
                 }
                 let mut server = TcpStream::connect(&address).await.unwrap();
@@ -103,11 +114,16 @@ impl Restarting {
                 });
             }
         });
-        Self { url, refused, broken, _task: task }
+        Self { url, refused, silent, broken, _task: task }
     }
 
     fn restart(&self) {
         self.refused.store(6, Ordering::SeqCst);
+        self.broken.notify_waiters();
+    }
+
+    fn fall_silent(&self) {
+        self.silent.store(2, Ordering::SeqCst);
         self.broken.notify_waiters();
     }
 }
@@ -126,6 +142,51 @@ pub(crate) async fn a_server_that_restarts_is_waited_for() -> Tested {
     proxy.restart();
     assert!(PostgresVectorStore::connect(&proxy.url, TopicEmbeddings::new()).await.is_err());
     drop((store, proxy));
+    server.stop().await;
+    Ok(())
+}
+
+/// New connections get no answer for a while.
+pub(crate) async fn a_server_that_falls_silent_is_waited_for() -> Tested {
+    let server = Server::start().await?;
+    let proxy = Restarting::start(&server.url).await;
+    let builder = PostgresVectorStore::builder(&proxy.url).connect_timeout(Duration::from_secs(1));
+    let store = loop {
+        // A loaded machine may take longer to connect.
+        if let Ok(store) = builder.clone().connect(TopicEmbeddings::new()).await {
+            break store;
+        }
+    };
+    proxy.fall_silent();
+    store.add(&own(), &documents()).await.unwrap();
+    proxy.fall_silent();
+    assert_eq!(ids(&store, "pizza", 9).await.len(), 4);
+    drop((store, proxy));
+    server.stop().await;
+    Ok(())
+}
+
+/// The server is well, and all connections are in use.
+pub(crate) async fn an_exhausted_pool_is_told() -> Tested {
+    let server = Server::start().await?;
+    let limit = Duration::from_millis(100);
+    let builder =
+        PostgresVectorStore::builder(&server.url).max_connections(1).acquire_timeout(limit);
+    let store = builder.connect(TopicEmbeddings::new()).await.unwrap();
+    let lock = "BEGIN; LOCK conversant_vectors_1 IN ACCESS EXCLUSIVE MODE";
+    server.client.batch_execute(lock).await.unwrap();
+    let adding = tokio::spawn({
+        let store = store.clone();
+        async move { store.add(&own(), &documents()).await }
+    });
+    let waits = "SELECT count(*) FROM pg_locks \
+        WHERE relation = 'conversant_vectors_1'::regclass AND NOT granted";
+    while server.number(waits).await == 0 {}
+    let error = store.list(&own(), None, 9).await.unwrap_err();
+    assert!(matches!(error, VectorStoreError::TimedOut { limit: told } if told == limit));
+    server.client.batch_execute("COMMIT").await.unwrap();
+    adding.await.unwrap().unwrap();
+    assert_eq!(store.list(&own(), None, 9).await.unwrap().len(), 4);
     server.stop().await;
     Ok(())
 }

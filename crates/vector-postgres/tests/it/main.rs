@@ -13,6 +13,8 @@ conversant_harness::tests! {
         damaged_rows_are_errors_that_quote_nothing,
         a_connection_that_broke_is_replaced,
         a_server_that_restarts_is_waited_for,
+        a_server_that_falls_silent_is_waited_for,
+        an_exhausted_pool_is_told,
         a_locked_table_is_waited_for_within_the_limit,
         a_database_that_is_read_only_is_told,
         connecting_tells_what_is_wrong_without_the_password,
