@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conversant_core::HistoryError;
+use conversant_core::{HistoryError, TextFault};
 use conversant_history::postgres::PostgresError;
 use deadpool_postgres::{HookError, PoolError};
 
@@ -21,6 +21,10 @@ const UNKNOWN_TURN: &str = "CV003";
 /// The SQLSTATE with which a function of this crate refuses a turn whose id is stored with other
 /// bytes. Its message is the turn's id.
 const REPEATED: &str = "CV004";
+
+/// The SQLSTATE with which a function of this crate refuses to delete sessions by a word that the
+/// search passes over, as a whole or in part.
+const PASSED_OVER: &str = "CV005";
 
 /// A failed attempt at an operation.
 #[derive(Debug)]
@@ -61,6 +65,10 @@ impl From<tokio_postgres::Error> for Failure {
                         let error = HistoryError::TurnIdInUse { turn, incomplete: false };
                         return Self::Refused(error);
                     }
+                }
+                PASSED_OVER => {
+                    let (what, fault) = ("text to search for", TextFault::PassedOver);
+                    return Self::Refused(HistoryError::InvalidText { what, fault });
                 }
                 _ => {}
             }

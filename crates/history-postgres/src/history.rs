@@ -8,16 +8,18 @@ use conversant_core::{
     UsageTotals, Version,
 };
 use conversant_history::{BranchedHistory, MAX_TIMEOUT};
+use tokio::sync::Mutex;
 
 use crate::{
     connect::{Connect, connect_settings},
+    indexing::{Progress, index, index_titles},
     irregular::IrregularSessions,
     pool::{Barrier, Database},
-    schema::Migrate,
+    schema::{Migrated, Wanted},
     search::search_texts,
     statements::{
         Append, First, HOLD, IsAt, Load, LoadLast, LoadNote, Loaded, MAX_LAST_TURNS, Preparation,
-        PutNote, ReplaceNote, Sweep, Unindexed, encode_note,
+        PutNote, ReplaceNote, Sweep, encode_note,
     },
 };
 
@@ -26,6 +28,9 @@ pub(crate) const MAX_MESSAGE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The most bytes of a note's name, which is in an index.
 const MAX_NOTE_NAME: usize = 2000;
+
+/// The number of sessions that one statement removes.
+const MAX_SWEPT_AT_ONCE: usize = 1_000;
 
 /// The most partitions of a table.
 const MAX_PARTITIONS: u16 = 1024;
@@ -38,6 +43,8 @@ pub struct PostgresHistory {
     pub(crate) lifetime_ms: Option<i64>,
     preparation: Preparation,
     irregular: Arc<IrregularSessions>,
+    /// Where the next call of `index_for_search` goes on.
+    indexing: Arc<Mutex<Progress>>,
     /// The text search configuration, if there is a search.
     pub(crate) search: Option<Arc<str>>,
 }
@@ -71,32 +78,44 @@ impl PostgresHistory {
     /// Expired sessions are never loaded, so this only frees their space. Call it from time to
     /// time, from any number of processes.
     ///
+    /// Some sessions are removed at a time, so that `max` may be large: each statement ends within
+    /// the [`operation_timeout`](PostgresHistoryBuilder::operation_timeout).
+    ///
     /// # Errors
-    /// [`HistoryError::Backend`] if the database cannot be reached.
-    pub async fn sweep(&self, max: u64) -> Result<u64, HistoryError> {
-        self.database.change(Sweep { max }).await
+    /// - [`HistoryError::Backend`] if the database cannot be reached.
+    /// - [`HistoryError::ReadOnly`] if the database is read-only, or the user may not write.
+    /// - [`HistoryError::TimedOut`] if the database does not answer in time. Sessions that were removed
+    ///   until then are gone.
+    pub async fn sweep(&self, max: usize) -> Result<usize, HistoryError> {
+        let mut swept = 0;
+        loop {
+            let wanted = (max - swept).min(MAX_SWEPT_AT_ONCE);
+            let removed = self.database.change(Sweep { max: wanted }).await?;
+            swept += removed;
+            if removed < wanted || swept >= max {
+                return Ok(swept);
+            }
+        }
     }
 
-    /// Adds at most `max` turns to the index of the [search](PostgresHistoryBuilder::search) that
-    /// were stored before there was one. Returns the number of turns added: none are left once it
-    /// is 0.
+    /// Adds at most `max` turns and titles to the index of the
+    /// [search](PostgresHistoryBuilder::search) that were stored before there was one. Returns
+    /// their number: none are left once it is 0.
+    ///
+    /// A call goes on where the last one of this history ended. It takes as long as there is
+    /// something to look up; each of its statements ends within the
+    /// [`operation_timeout`](PostgresHistoryBuilder::operation_timeout), also with many millions of
+    /// turns. Calls on one history wait for each other.
     ///
     /// # Errors
     /// - [`HistoryError::Unsupported`] if there is no search.
     /// - [`HistoryError::Corrupt`] if a turn cannot be read. The others are added, and it is passed
     ///   over from then on: call it again.
-    pub async fn index_for_search(&self, max: u64) -> Result<u64, HistoryError> {
+    pub async fn index_for_search(&self, max: usize) -> Result<usize, HistoryError> {
         if self.search.is_none() {
             return Err(HistoryError::Unsupported { what: "search" });
         }
-        let (mut added, mut damage) = (0, None);
-        for turn in self.database.run(Unindexed { max }).await? {
-            let (index, error) = turn.decoded();
-            self.database.change(index).await?;
-            damage = damage.or(error);
-            added += 1;
-        }
-        damage.map_or(Ok(added), Err)
+        index(&self.database, &self.indexing, max).await
     }
 
     /// Returns whether the plain statements serve a session, as far as is known.
@@ -309,7 +328,16 @@ impl PostgresHistoryBuilder {
     /// With it, [`SessionFilter::with_text`](conversant_core::SessionFilter::with_text) finds
     /// sessions. It is a property of the database: all programs that connect later index what they
     /// append, with this setting or without. Start those again that were connected before, and add
-    /// what they had stored by [`PostgresHistory::index_for_search`].
+    /// what they had stored by [`PostgresHistory::index_for_search`]. The first program that
+    /// connects with it adds the titles, some at a time. It blocks others only while the empty
+    /// index is created, which takes as long as one look at each session's row.
+    ///
+    /// A language's configuration compares words by their stems and has stop words, which are in no
+    /// index. With `english`, a list for `university` also has sessions with "universe", and one
+    /// for `will` has none; in a longer text, stop words are passed over.
+    /// [`delete_sessions`](conversant_core::ChatHistory::delete_sessions) deletes what such a list
+    /// has, except that a text with a stop word is
+    /// [`HistoryError::InvalidText`]. Use `simple` where people delete by their words.
     pub fn search(mut self, configuration: impl Into<String>) -> Self {
         self.search = Some(configuration.into());
         self
@@ -341,7 +369,9 @@ impl PostgresHistoryBuilder {
         self
     }
 
-    /// Connects, and creates the tables or migrates those of an earlier version.
+    /// Connects, and creates the tables or migrates those of an earlier version. A migration takes
+    /// as long as it needs: the [`operation_timeout`](Self::operation_timeout) does not apply to it,
+    /// and other programs that connect wait for it.
     ///
     /// # Errors
     /// - [`HistoryError::Backend`] if the URL cannot be parsed, the database cannot be reached, its
@@ -354,8 +384,11 @@ impl PostgresHistoryBuilder {
     pub async fn connect(mut self) -> Result<PostgresHistory, HistoryError> {
         self.connect.pool.detect_poolers = self.prepared_statements.is_none();
         let database = self.connect.database(Barrier(HOLD.into())).await?;
-        let migrate = Migrate { partitions: self.partitions, search: self.search };
-        let search = database.change(migrate).await?;
+        let wanted = Wanted { partitions: self.partitions, search: self.search };
+        let Migrated { search, is_search_new } = wanted.migrate(&database).await?;
+        if is_search_new {
+            index_titles(&database).await?;
+        }
         let lifetime = self.time_to_live.map(|time| time.min(MAX_TIMEOUT).as_millis());
         Ok(PostgresHistory {
             preparation: match self.prepared_statements {
@@ -365,6 +398,7 @@ impl PostgresHistoryBuilder {
             },
             database,
             irregular: Arc::default(),
+            indexing: Arc::default(),
             max_message_bytes: self.max_message_bytes,
             search: search.map(Arc::from),
             lifetime_ms: lifetime.map(|millis| i64::try_from(millis).unwrap_or(i64::MAX)),

@@ -22,6 +22,7 @@ use crate::{
     connect::{Connect, connect_settings},
     history::MAX_MESSAGE_BYTES,
     pool::{Barrier, Database},
+    statements::signed,
 };
 
 /// LangChain's name for its table.
@@ -104,8 +105,11 @@ impl ChatHistory for LangChainPostgresHistory {
         let (table, id) = (self.table.clone(), session.clone());
         let fetch = Fetch { table: table.clone(), session: id.clone(), part: Part::Last(1) };
         let fetched = self.database.read(session, fetch).await?;
-        let Some(&(last, _)) = fetched.rows.last() else { return Ok(()) };
-        self.database.write(session, Clear { table, session: id, last }).await
+        if fetched.rows.is_empty() {
+            return Ok(());
+        }
+        let epoch = signed(fetched.version.epoch);
+        self.database.write(session, Clear { table, session: id, epoch }).await
     }
 
     /// Loads the turns that begin in a range. It reads all rows of the session, since only they

@@ -26,6 +26,7 @@ mod chat_history;
 mod connect;
 mod error;
 mod history;
+mod indexing;
 mod irregular;
 mod langchain;
 mod loaded;

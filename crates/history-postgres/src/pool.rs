@@ -12,7 +12,7 @@ use std::{
 
 use conversant_core::{HistoryError, HistoryIdentity, SessionId};
 use conversant_history::{
-    Call, ServerClock, SessionExecutor,
+    Call, MAX_TIMEOUT, ServerClock, SessionExecutor,
     postgres::{PostgresConnection, PostgresPool},
 };
 use deadpool_postgres::Client;
@@ -134,6 +134,11 @@ impl Database {
         let connections = self.connections.clone();
         let run = async move |call| connections.attempt(None, &operation, call).await;
         self.executor.read_all(run).await
+    }
+
+    /// Returns the database for changes that take as long as there is stored.
+    pub(crate) fn without_limit(&self) -> Self {
+        Self { executor: self.executor.with_limit(MAX_TIMEOUT), ..self.clone() }
     }
 
     /// Sets the estimate of the server's clock.

@@ -1,7 +1,13 @@
 //! Creates the tables and functions, and migrates those of earlier versions, when a history
 //! connects.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use conversant_core::HistoryError;
 use conversant_history::postgres::PostgresError;
@@ -10,7 +16,7 @@ use tokio_postgres::{GenericClient, IsolationLevel, Transaction, types::Type};
 
 use crate::{
     error::{Failure, backend},
-    pool::{Limit, Operation},
+    pool::{Database, Limit, Operation},
     statements::{column, count, signed},
 };
 
@@ -46,17 +52,63 @@ const FUNCTIONS: &[&str] = &[
     include_str!("schema/functions_7.sql"),
     include_str!("schema/functions_8.sql"),
     include_str!("schema/functions_9.sql"),
+    include_str!("schema/functions_10.sql"),
 ];
 
 /// The advisory lock of migrations: "conversa" in ASCII.
 const LOCK: i64 = 0x636f_6e76_6572_7361;
 
-/// Migrates the tables and functions to the latest version.
-pub(crate) struct Migrate {
+/// The settings of a history that connects.
+pub(crate) struct Wanted {
     /// The number of partitions that new tables get, or that tables have to have.
     pub(crate) partitions: Option<u16>,
     /// The text search configuration of the search to create, or that the search has to have.
     pub(crate) search: Option<String>,
+}
+
+/// The state of the tables of a history that has connected.
+pub(crate) struct Migrated {
+    /// The text search configuration of the search, if there is one.
+    pub(crate) search: Option<String>,
+    /// Whether this history has created the search, so that the titles are not in its index.
+    pub(crate) is_search_new: bool,
+}
+
+impl Wanted {
+    /// Migrates the tables and functions to the latest version, in one transaction without a time
+    /// limit, if they are not.
+    pub(crate) async fn migrate(self, database: &Database) -> Result<Migrated, HistoryError> {
+        let found = database.change(Look).await?;
+        if found.is_current()? {
+            self.check(&found)?;
+            if self.search.is_none() || self.search == found.search {
+                return Ok(Migrated { search: found.search, is_search_new: false });
+            }
+        }
+        let is_search_new = Arc::<AtomicBool>::default();
+        let migrate = Migrate { wanted: self, is_search_new: Arc::clone(&is_search_new) };
+        let search = database.without_limit().change(migrate).await?;
+        Ok(Migrated { search, is_search_new: is_search_new.load(Ordering::Relaxed) })
+    }
+}
+
+/// Looks at the state of a database.
+struct Look;
+
+impl Operation for Look {
+    type Output = Found;
+
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<Found, Failure> {
+        check_database(client).await?;
+        find(&***client).await
+    }
+}
+
+/// Migrates the tables and functions.
+struct Migrate {
+    wanted: Wanted,
+    /// Set once the search is created, also if it is not known whether the transaction ended.
+    is_search_new: Arc<AtomicBool>,
 }
 
 /// The state of a database.
@@ -75,14 +127,6 @@ impl Operation for Migrate {
     type Output = Option<String>;
 
     async fn run(&self, client: &mut Client, _: Limit) -> Result<Self::Output, Failure> {
-        check_database(client).await?;
-        let found = find(&***client).await?;
-        if found.is_current()? {
-            self.check(&found)?;
-            if self.search.is_none() || self.search == found.search {
-                return Ok(found.search);
-            }
-        }
         // Each statement has to see what was committed while it waited for the lock.
         let level = IsolationLevel::ReadCommitted;
         let transaction = client.build_transaction().isolation_level(level).start().await?;
@@ -92,13 +136,13 @@ impl Operation for Migrate {
         // Another program may have migrated the tables meanwhile.
         let found = find(&*transaction).await?;
         if found.version > 0 {
-            self.check(&found)?;
+            self.wanted.check(&found)?;
         }
         if !found.is_current()? {
             for migration in missing(MIGRATIONS, found.version) {
                 transaction.batch_execute(migration).await?;
             }
-            if let (0, Some(partitions)) = (found.version, self.partitions) {
+            if let (0, Some(partitions)) = (found.version, self.wanted.partitions) {
                 transaction.batch_execute(&partition(partitions)).await?;
             }
             for functions in missing(FUNCTIONS, found.functions) {
@@ -128,7 +172,7 @@ impl Migrate {
         transaction: &Transaction<'_>,
         found: Option<String>,
     ) -> Result<Option<String>, Failure> {
-        let Some(wanted) = &self.search else { return Ok(found) };
+        let Some(wanted) = &self.wanted.search else { return Ok(found) };
         if let Some(found) = found {
             if found != *wanted {
                 return Err(backend(PostgresError::new(format!(
@@ -151,13 +195,12 @@ impl Migrate {
         transaction.batch_execute(include_str!("schema/search.sql")).await?;
         let enable = "UPDATE conversant_schema SET search = $1";
         transaction.execute_typed(enable, &[(wanted, Type::TEXT)]).await?;
-        let titles = "UPDATE conversant_sessions \
-            SET title_words = to_tsvector($1::text::regconfig, lower(title)) \
-            WHERE title IS NOT NULL";
-        transaction.execute_typed(titles, &[(wanted, Type::TEXT)]).await?;
+        self.is_search_new.store(true, Ordering::Relaxed);
         Ok(Some(wanted.clone()))
     }
+}
 
+impl Wanted {
     /// Checks that the tables have the partitions that are wanted.
     fn check(&self, found: &Found) -> Result<(), HistoryError> {
         match self.partitions {

@@ -3,8 +3,9 @@
 use conversant_core::Turn;
 
 /// The size of the largest part of a text that is indexed at once, in bytes. The words of a part
-/// and their positions have to fit into 1 MiB.
-const MAX_PART: usize = 64 * 1024;
+/// and their positions have to fit into 1 MiB. Positions end at 16,383, and there a word of several
+/// parts, such as `don't`, would not be found.
+const MAX_PART: usize = 16 * 1024;
 
 /// Returns a text in the form in which it is searched: in lower case, since the server folds only
 /// the letters that its locale has, and without NUL, which PostgreSQL cannot store.

@@ -25,5 +25,5 @@ pub(crate) use self::{
     note::{LoadNote, PutNote, ReplaceNote, encode as encode_note},
     plain::IsAt,
     query::Preparation,
-    search::Unindexed,
+    search::{IndexTitles, Place, Unindexed},
 };

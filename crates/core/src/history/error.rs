@@ -164,6 +164,9 @@ pub enum TextFault {
     },
     /// It has a word that begins or ends with a symbol, which the search passes over.
     Symbols,
+    /// It has a word that the search passes over, as a whole or in part, such as a stop word of its
+    /// language.
+    PassedOver,
 }
 
 impl fmt::Display for TextFault {
@@ -178,6 +181,9 @@ impl fmt::Display for TextFault {
             Self::Symbols => f.write_str(
                 "it has a word that begins or ends with a symbol, which is not looked up; leave out \
                  the symbol, or the word",
+            ),
+            Self::PassedOver => f.write_str(
+                "it has a word that the search passes over, or a part of one; leave it out",
             ),
             Self::Control { offset } => {
                 write!(f, "it has a control character at byte {offset}; remove it")

@@ -98,8 +98,9 @@ impl SessionFilter {
     /// all searched.
     ///
     /// Every store with search finds whole words, without regard to case. A store may find more:
-    /// words that begin with these, or other parts, and it may pass over words without letters and
-    /// digits, with which it deletes nothing. One without search returns
+    /// words that begin with these, other parts or, with a search for one language, other forms. It
+    /// may pass over words without letters and digits and the stop words of that language, with
+    /// which it deletes nothing. One without search returns
     /// [`HistoryError::Unsupported`]. More than [`MAX_WORDS`](Self::MAX_WORDS) different words are
     /// [`HistoryError::InvalidText`]: without some of them, sessions would be listed or deleted
     /// that are not meant.

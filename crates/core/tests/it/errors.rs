@@ -219,6 +219,10 @@ fn history_errors() {
                 what: "text to search for",
                 fault: TextFault::Words { max: 64 },
             }),
+            Box::new(HistoryError::InvalidText {
+                what: "text to search for",
+                fault: TextFault::PassedOver,
+            }),
             Box::new(HistoryError::TurnIdInUse { turn: TurnId::from_u128(7), incomplete: false }),
             Box::new(HistoryError::TurnIdInUse { turn: TurnId::from_u128(7), incomplete: true }),
             Box::new(HistoryError::TooManyLabels { limit: 32 }),

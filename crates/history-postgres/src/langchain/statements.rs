@@ -224,9 +224,9 @@ pub(super) fn hold(table: &TableName) -> String {
 pub(super) struct Clear {
     pub(super) table: TableName,
     pub(super) session: SessionId,
-    /// The last row that was there when the session was cleared. A statement that arrives late
-    /// removes no later ones.
-    pub(super) last: i64,
+    /// The epoch that the session had when it was cleared. A statement that arrives late, or after
+    /// another one, finds another epoch and removes nothing.
+    pub(super) epoch: i64,
 }
 
 impl Operation for Clear {
@@ -242,10 +242,13 @@ impl Operation for Clear {
         if now_millis > limit.deadline {
             return Err(Failure::Late { now_millis });
         }
-        let statement =
-            format!("DELETE FROM {} WHERE session_id = $1 AND id <= $2", self.table.quoted());
+        let table = self.table.quoted();
+        let statement = format!(
+            "DELETE FROM {table} WHERE session_id = $1 \
+            AND (SELECT min(id) FROM {table} WHERE session_id = $1)::bigint = $2"
+        );
         let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-            [(&session, Type::TEXT), (&self.last, Type::INT8)];
+            [(&session, Type::TEXT), (&self.epoch, Type::INT8)];
         transaction.execute_typed(&statement, &parameters).await?;
         transaction.commit().await?;
         Ok(())

@@ -30,7 +30,7 @@ pub(crate) struct Delete {
 
 /// Removes expired sessions, at most `max` of them, and expired leases.
 pub(crate) struct Sweep {
-    pub(crate) max: u64,
+    pub(crate) max: usize,
 }
 
 /// Returns the epoch of a session.
@@ -89,12 +89,12 @@ impl Operation for Delete {
 }
 
 impl Operation for Sweep {
-    type Output = u64;
+    type Output = usize;
 
-    async fn run(&self, client: &mut Client, _: Limit) -> Result<u64, Failure> {
-        let max = signed(self.max);
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<usize, Failure> {
+        let max = signed(self.max as u64);
         let row =
             client.query_typed_one("SELECT conversant_sweep($1)", &[(&max, Type::INT8)]).await?;
-        count(&row, 0)
+        Ok(usize::try_from(count(&row, 0)?).unwrap_or(usize::MAX))
     }
 }

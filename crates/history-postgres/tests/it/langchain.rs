@@ -202,3 +202,26 @@ pub(crate) async fn writers_of_two_pools_have_one_order() -> Tested {
     server.stop().await;
     Ok(())
 }
+
+/// Another process appends to the old conversation once `clear` has seen it.
+pub(crate) async fn what_is_appended_while_a_session_is_cleared_is_gone() -> Tested {
+    let server = Server::start().await?;
+    let history = server.langchain(false).await;
+    history.append(&session(), &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
+    let lock = "BEGIN; LOCK TABLE message_store IN EXCLUSIVE MODE";
+    server.client.batch_execute(lock).await.unwrap();
+    let clearing = tokio::spawn({
+        let history = history.clone();
+        async move { history.clear(&session()).await }
+    });
+    let waits = "SELECT count(*) FROM pg_locks \
+        WHERE relation = 'message_store'::regclass AND NOT granted";
+    while server.number(waits).await == 0 {}
+    let late = "INSERT INTO message_store (session_id, message) \
+        SELECT session_id, message FROM message_store; COMMIT";
+    server.client.batch_execute(late).await.unwrap();
+    clearing.await.unwrap().unwrap();
+    assert_eq!(server.number("SELECT count(*) FROM message_store").await, 0);
+    server.stop().await;
+    Ok(())
+}

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Message, Note, Point, Range, SessionFilter, SessionId, Turn,
-    TurnId, Version,
+    ChatHistory, Expect, HistoryError, Message, Note, Point, Range, SessionFilter, SessionId,
+    TextFault, Turn, TurnId, Version,
 };
 use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
@@ -139,6 +139,75 @@ pub(crate) async fn words_of_long_texts_are_found() -> Tested {
         assert_eq!(found(&history, text).await, ["long"], "{text}");
     }
     assert!(found(&history, "w30d40").await.is_empty());
+    server.stop().await;
+    Ok(())
+}
+
+/// Turns and titles are added whose programs did not know of the search, wherever they are.
+pub(crate) async fn the_index_is_completed_from_any_place() -> Tested {
+    let server = Server::start().await?;
+    let before = server.history().await;
+    let turn = || Turn::exchange("Kyoto", "Nara");
+    for name in ["a", "b", "c"] {
+        before.append(&session(name), &turn(), Expect::Any).await.unwrap();
+    }
+    let builder = PostgresHistory::builder(&server.url).search("simple");
+    let history = builder.connect().await.unwrap();
+    assert_eq!(history.index_for_search(2).await.unwrap(), 2);
+    assert_eq!(found(&history, "kyoto").await, ["b", "a"]);
+    // They are stored before the place at which the next call goes on.
+    before.append(&session("a"), &Turn::exchange("Kobe", "Nara"), Expect::Any).await.unwrap();
+    before.set_title(&session("a"), Some("\u{c9}cole")).await.unwrap();
+    before.set_title(&session("b"), Some("Osaka")).await.unwrap();
+    for added in [1, 1, 1, 1, 0, 0] {
+        assert_eq!(history.index_for_search(1).await.unwrap(), added);
+    }
+    for (text, expected) in [
+        ("kyoto", &["a", "c", "b"][..]),
+        ("kobe", &["a"]),
+        ("\u{e9}cole", &["a"]),
+        ("osaka", &["b"]),
+    ] {
+        assert_eq!(found(&history, text).await, expected, "{text}");
+    }
+    // A title that was removed or set by a program that knows the search is as it is.
+    before.set_title(&session("b"), None).await.unwrap();
+    history.set_title(&session("a"), Some("Himeji")).await.unwrap();
+    assert_eq!(history.index_for_search(9).await.unwrap(), 0);
+    assert_eq!(found(&history, "himeji").await, ["a"]);
+    assert!(found(&history, "osaka").await.is_empty());
+    server.stop().await;
+    Ok(())
+}
+
+/// Of a word that the search passes over, as a whole or in part, the others delete nothing.
+pub(crate) async fn a_word_that_is_passed_over_deletes_nothing() -> Tested {
+    let server = Server::start().await?;
+    let builder = PostgresHistory::builder(&server.url).search("english");
+    let history = builder.connect().await.unwrap();
+    let turn =
+        Turn::exchange("A state-of-the-art flat, 5 km from Kyoto", "See http://x.io/a_b now.");
+    history.append(&session("s"), &turn, Expect::Any).await.unwrap();
+    let words = |text: &str| SessionFilter::new().with_text(text);
+    for text in
+        ["will kyoto", "kyoto not", "it", "kyoto's", "don't kyoto", "kyoto_will", "a<b>kyoto"]
+    {
+        let outcome = history.delete_sessions(&words(text), 9).await;
+        let is_refused =
+            matches!(outcome, Err(HistoryError::InvalidText { fault: TextFault::PassedOver, .. }));
+        assert!(is_refused, "{text}: {outcome:?}");
+    }
+    assert_eq!(found(&history, "will kyoto").await, ["s"]);
+    assert!(found(&history, "will").await.is_empty());
+    for text in ["art_state", "kyoto-state", "km_5"] {
+        assert!(found(&history, text).await.is_empty(), "{text}");
+        assert_eq!(history.delete_sessions(&words(text), 9).await.unwrap(), 0, "{text}");
+    }
+    for text in ["state-of-the-art flats", "5 kyoto", "http://x.io/a_b"] {
+        assert_eq!(found(&history, text).await, ["s"], "{text}");
+        assert_eq!(history.delete_sessions(&words(text), 9).await.unwrap(), 1, "{text}");
+        history.append(&session("s"), &turn, Expect::Any).await.unwrap();
+    }
     server.stop().await;
     Ok(())
 }

@@ -65,12 +65,15 @@ conversant_harness::tests! {
         what_a_table_does_not_take_is_told,
         the_suite_says_what_is_missing,
         writers_of_two_pools_have_one_order,
+        what_is_appended_while_a_session_is_cleared_is_gone,
     }
     lists {
         a_search_belongs_to_the_database,
         a_damaged_turn_keeps_no_other_out_of_the_search,
         odd_labels_select_nothing,
         words_of_long_texts_are_found,
+        the_index_is_completed_from_any_place,
+        a_word_that_is_passed_over_deletes_nothing,
         removed_sessions_are_gone_from_the_index,
         facts_that_change_outlive_their_first_lifetime,
         a_session_that_ended_begins_without_labels,
@@ -93,6 +96,8 @@ conversant_harness::tests! {
         turns_of_versions_4_and_5_are_continued,
         branches_of_version_6_are_found,
         forks_have_labels_since_version_9,
+        deletions_know_stop_words_since_version_10,
+        a_migration_takes_as_long_as_it_needs,
         a_history_in_partitioned_tables_is_a_history,
         tables_without_partitions_are_not_taken_for_partitioned_ones,
     }

@@ -10,7 +10,7 @@ use conversant_history_postgres::PostgresHistory;
 use conversant_testkit::suite;
 use tokio_postgres::error::SqlState;
 
-use crate::server::{Server, chain};
+use crate::server::{Server, chain, client};
 
 fn turn(number: u128) -> Turn {
     Turn::exchange("question", "answer").with_id(TurnId::from_u128(number))
@@ -294,11 +294,67 @@ pub(crate) async fn forks_have_labels_since_version_9() -> Tested {
         WHERE id = 'fork' AND labels = '{\"user\": \"ada\"}' AND used_ms > 0";
     assert_eq!(server.number(forks).await, 0);
     let history = server.history().await;
-    assert_eq!(server.number("SELECT functions FROM conversant_schema").await, 9);
+    assert_eq!(server.number("SELECT functions FROM conversant_schema").await, 10);
     assert_eq!(server.number(FORK).await, 0);
     assert_eq!(server.number(forks).await, 1);
     let filter = SessionFilter::new().with_label("user", "ada");
     assert_eq!(history.list_sessions(&filter, None, 9).await.unwrap().sessions.len(), 2);
+    server.stop().await;
+    Ok(())
+}
+
+/// The functions of version 9, after those of versions 6 to 8.
+const FUNCTIONS_9: &str = include_str!("../../src/schema/functions_9.sql");
+
+/// With the functions of version 10, no session is deleted by a part of what is searched, also by a
+/// program which knew the functions of version 9.
+pub(crate) async fn deletions_know_stop_words_since_version_10() -> Tested {
+    let server = Server::start().await?;
+    let tables =
+        [TABLES_5, include_str!("../../src/schema/6.sql"), include_str!("../../src/schema/7.sql")];
+    let functions = FUNCTIONS_6.iter().chain(&FUNCTIONS_8).chain([&FUNCTIONS_9]);
+    for part in TABLES_4.iter().chain(&tables).chain(functions) {
+        server.client.batch_execute(part).await.unwrap();
+    }
+    let done = "ALTER TABLE conversant_schema ADD COLUMN functions bigint NOT NULL DEFAULT 9; \
+        UPDATE conversant_schema SET version = 7, search = 'english'";
+    server.client.batch_execute(include_str!("../../src/schema/search.sql")).await.unwrap();
+    server.client.batch_execute(done).await.unwrap();
+    let history = server.history().await;
+    let session = SessionId::new("s").unwrap();
+    history.append(&session, &Turn::exchange("Kyoto", "Nara"), Expect::Any).await.unwrap();
+    let delete = "SELECT conversant_delete_sessions('{}', 0, 9223372036854775807, $1, 9, $2)";
+    let words = ["will", "kyoto"].map(str::to_owned).to_vec();
+    let refused = server.client.query(delete, &[&words, &i64::MAX]).await.unwrap_err();
+    assert_eq!(refused.code(), Some(&SqlState::from_code("CV005")));
+    assert_eq!(server.number("SELECT count(*) FROM conversant_sessions").await, 1);
+    server.stop().await;
+    Ok(())
+}
+
+/// A migration is not given up at the limit of operations.
+pub(crate) async fn a_migration_takes_as_long_as_it_needs() -> Tested {
+    let server = Server::start_alone().await?;
+    let before = server.history().await;
+    let session = SessionId::new("s").unwrap();
+    before.set_title(&session, Some("A trip to Kyoto")).await.unwrap();
+    let lock = "BEGIN; LOCK TABLE conversant_sessions IN EXCLUSIVE MODE";
+    server.client.batch_execute(lock).await.unwrap();
+    let limit = Duration::from_secs(3);
+    // A transaction sees the activity of one moment.
+    let control = client(&server.url).await;
+    let url = format!("{}application_name=slow", server.url);
+    let builder = PostgresHistory::builder(url).search("simple").operation_timeout(limit);
+    let connecting = tokio::spawn(builder.connect());
+    let has_waited = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'slow' \
+        AND wait_event_type = 'Lock' AND query_start < clock_timestamp() - interval '3.1 s'";
+    while control.query_one(has_waited, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(!connecting.is_finished());
+    }
+    server.client.batch_execute("COMMIT").await.unwrap();
+    let history = connecting.await.unwrap().unwrap();
+    let filter = SessionFilter::new().with_text("kyoto");
+    assert_eq!(history.list_sessions(&filter, None, 9).await.unwrap().sessions.len(), 1);
     server.stop().await;
     Ok(())
 }

@@ -57,16 +57,20 @@ pub(crate) async fn a_store_that_was_replaced_is_noticed() -> Tested {
 }
 
 pub(crate) async fn sessions_are_listed_and_searched() -> Tested {
-    tokio::try_join!(lists_at("read\\ committed"), lists_at("serializable"))?;
+    tokio::try_join!(
+        lists_at("read\\ committed", "simple"),
+        lists_at("serializable", "simple"),
+        lists_at("read\\ committed", "english"),
+    )?;
     Ok(())
 }
 
-async fn lists_at(level: &str) -> Tested {
+async fn lists_at(level: &str, configuration: &str) -> Tested {
     let server = Server::start().await?;
     let url = with_options(&server.url, &format!("-cdefault_transaction_isolation={level}"));
-    let history = PostgresHistory::builder(&url).search("simple").connect().await.unwrap();
+    let history = PostgresHistory::builder(&url).search(configuration).connect().await.unwrap();
     let report = suite::listed_history(|| history.clone()).await;
-    let report = report.unwrap_or_else(|error| panic!("{level}: {error}"));
+    let report = report.unwrap_or_else(|error| panic!("{level} {configuration}: {error}"));
     assert_eq!(report.skipped().next(), None, "{report}");
     server.stop().await;
     Ok(())

@@ -436,8 +436,18 @@ pub(super) async fn words_are_found(history: &impl ChatHistory) -> Checked {
     list.lists(&words("osaka tax"), &["tax"]).await?;
     history.clear(&trip).await?;
     list.lists(&words("kyoto"), &[]).await?;
-    // A word that the search passes over deletes nothing.
-    for text in ["osaka \u{1f642}", "osaka++", ".osaka", "o++", "…osaka"] {
+    // A word that the search passes over deletes nothing, nor do the parts of a word.
+    history.append(&tax, &Turn::exchange("Don asked for a T shirt.", "Yes."), Expect::Any).await?;
+    for text in [
+        "osaka \u{1f642}",
+        "osaka++",
+        ".osaka",
+        "o++",
+        "…osaka",
+        "osaka will",
+        "osaka don't",
+        "osaka_will",
+    ] {
         let deleted = history.delete_sessions(&words(text), 9).await;
         let is_kept = matches!(deleted, Ok(0) | Err(HistoryError::InvalidText { .. }));
         ensure!(is_kept, "a part of `{text}` deleted sessions: {deleted:?}");
