@@ -16,8 +16,8 @@ use crate::{
 };
 use crate::{
     commands::{
-        Alternatives, Clear, Delete, Fork, Info, List, ListSessions, Release, Selection, SetLabel,
-        SetTip, SetTitle, Take,
+        Alternatives, Clear, Delete, Deletion, Fork, Info, List, ListSessions, Release, Selection,
+        SetLabel, SetTip, SetTitle, Take,
     },
     history::{RedisHistory, millis},
     pool::Operation,
@@ -137,7 +137,9 @@ impl ChatHistory for RedisHistory {
         self.write_listed(session, set).await
     }
 
-    /// Deletes sessions, each by a script that checks the conditions again.
+    /// Deletes sessions, each by a script that checks the conditions again. A session that has lost
+    /// a key, or cannot be read, is passed over: it is [`HistoryError::Corrupt`] once no others are
+    /// left.
     async fn delete_sessions(
         &self,
         filter: &SessionFilter,
@@ -147,25 +149,38 @@ impl ChatHistory for RedisHistory {
             return Err(HistoryError::EmptyFilter);
         }
         let selection = Selection::new(filter)?;
-        let mut deleted = 0;
+        let (mut deleted, mut after, mut damaged) = (0, None, None);
         while deleted < limit {
             let wanted = (limit - deleted).min(MAX_DELETED_AT_ONCE);
-            let found = self.selected(selection.clone(), None, true, wanted).await?;
-            let before = deleted;
-            for info in &found {
+            let found = self.selected(selection.clone(), after, true, wanted).await?;
+            let is_last = found.len() < wanted;
+            // Those that changed meanwhile are passed over too.
+            after = found.last().map(SessionCursor::after);
+            for info in found {
                 let delete = Delete {
                     keys: self.keys.session(&info.session),
                     session: info.session.clone(),
                     selection: Some(selection.clone()),
                 };
-                deleted += usize::from(self.database.write(&info.session, delete).await?);
+                match self.database.write(&info.session, delete).await? {
+                    Deletion::Deleted => deleted += 1,
+                    Deletion::NotSelected => {}
+                    Deletion::Damaged => damaged = damaged.or(Some(info.session)),
+                }
             }
-            // The rest changed meanwhile, or is damaged.
-            if found.len() < wanted || deleted == before {
+            if is_last {
                 break;
             }
         }
-        Ok(deleted)
+        match damaged {
+            Some(session) if deleted < limit => Err(HistoryError::Corrupt {
+                what: format!(
+                    "a part of session `{session}` is missing or cannot be decoded; clear it"
+                ),
+                source: None,
+            }),
+            _ => Ok(deleted),
+        }
     }
 
     async fn first(

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use redis::{
-    cluster_async::ClusterConnection,
+    cluster::ClusterClient,
     cluster_routing::{RoutingInfo, SingleNodeRoutingInfo},
     from_redis_value,
 };
@@ -15,6 +15,7 @@ use crate::{
     error::{Failure, RedisError, backend},
     link::Link,
     pool::{Limit, Operation},
+    renewed::RenewedConnection,
 };
 
 /// The number of slots of every cluster.
@@ -116,7 +117,7 @@ impl<O: Operation> Operation for Listed<O> {
 
 /// Returns the addresses of the nodes that have slots.
 pub(crate) async fn masters(
-    connection: &mut ClusterConnection,
+    connection: &RenewedConnection<ClusterClient>,
 ) -> Result<Vec<SingleNodeRoutingInfo>, Failure> {
     let mut nodes = redis::cmd("CLUSTER");
     nodes.arg("NODES");

@@ -22,7 +22,7 @@ pub(crate) use self::{
     append::Append,
     branch::{Alternatives, Fork, SetTip},
     completion::Completions,
-    empty::{Clear, Delete},
+    empty::{Clear, Delete, Deletion},
     lease::{Release, Take},
     list::List,
     listing::{Info, ListSessions, Selection, SetLabel, SetTitle},

@@ -2,19 +2,21 @@
 
 use redis::{Cmd, Pipeline, RedisFuture, Value, aio::ConnectionLike};
 
-use crate::renewed::RenewedConnection;
+#[cfg(feature = "sentinel")]
+use crate::renewed::Master;
+use crate::renewed::{RenewedConnection, Server};
 
 /// A connection that carries many operations at once. Clones share it.
 #[derive(Clone)]
 pub(crate) enum Link {
     /// It connects to the same address again when it breaks.
-    Single(RenewedConnection),
+    Single(RenewedConnection<Server>),
     /// It follows redirections, and connects to the nodes that have a session's slot.
     #[cfg(feature = "cluster")]
-    Cluster(redis::cluster_async::ClusterConnection),
+    Cluster(RenewedConnection<redis::cluster::ClusterClient>),
     /// It asks the sentinels for the master when it breaks.
     #[cfg(feature = "sentinel")]
-    Sentinel(RenewedConnection),
+    Sentinel(RenewedConnection<Master>),
 }
 
 impl Link {

@@ -71,11 +71,20 @@ impl Operation for Clear {
     }
 }
 
-impl Operation for Delete {
-    /// Whether the session fulfilled the conditions, and is gone.
-    type Output = bool;
+/// The outcome of a deletion.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deletion {
+    Deleted,
+    /// It does not fulfil the conditions.
+    NotSelected,
+    /// A part of it is missing or cannot be read, so that it cannot be said whether it does.
+    Damaged,
+}
 
-    async fn run(&self, connection: &mut Link, limit: Limit) -> Result<bool, Failure> {
+impl Operation for Delete {
+    type Output = Deletion;
+
+    async fn run(&self, connection: &mut Link, limit: Limit) -> Result<Deletion, Failure> {
         loop {
             let seen = epoch(&self.keys, connection).await?;
             let mut arguments = vec![limit.0.to_string(), seen.to_string()];
@@ -83,7 +92,9 @@ impl Operation for Delete {
             arguments.extend(self.selection.iter().flat_map(Selection::arguments));
             match run([&DELETE, &DELETE_FULL], &self.keys, &arguments, connection).await? {
                 0 => {}
-                outcome => return Ok(outcome == 1),
+                1 => return Ok(Deletion::Deleted),
+                2 => return Ok(Deletion::NotSelected),
+                _ => return Ok(Deletion::Damaged),
             }
         }
     }

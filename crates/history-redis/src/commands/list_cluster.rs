@@ -73,9 +73,11 @@ fn ended() -> HistoryError {
 /// Returns the slots that have had sessions. Those that another process has added become known
 /// here, and those that the cluster has lost in a failover are added again.
 async fn slots(keys: &Keys, listed: &ListedSlots, link: &mut Link) -> Result<Vec<u16>, Failure> {
-    let stored: Vec<u16> = redis::cmd("SMEMBERS").arg(keys.slots()).query_async(link).await?;
-    let lost: Vec<u16> = listed.iter().filter(|slot| !stored.contains(slot)).collect();
-    stored.iter().for_each(|&slot| listed.insert(slot));
+    let found: Vec<u16> = redis::cmd("SMEMBERS").arg(keys.slots()).query_async(link).await?;
+    let stored = ListedSlots::default();
+    found.iter().for_each(|&slot| stored.insert(slot));
+    let lost: Vec<u16> = listed.iter().filter(|&slot| !stored.contains(slot)).collect();
+    found.iter().for_each(|&slot| listed.insert(slot));
     if !lost.is_empty() {
         redis::cmd("SADD").arg(keys.slots()).arg(lost).query_async::<i64>(link).await?;
     }

@@ -105,6 +105,12 @@ impl FromRedisValue for Described {
 }
 
 impl Described {
+    /// Reads the name and the last use. The other fields may be damaged.
+    fn read_place(self) -> Result<SessionInfo, HistoryError> {
+        let Self(name, _, fields) = self;
+        Self(name, 0, fields.into_iter().take(1).collect()).read()
+    }
+
     /// Reads the fields `used title labels created bytes input output total cached written
     /// reasoning cost`.
     pub(super) fn read(self) -> Result<SessionInfo, HistoryError> {
@@ -238,6 +244,7 @@ pub(crate) struct ListSessions {
     pub(crate) keys: Keys,
     pub(crate) selection: Selection,
     pub(crate) after: Option<SessionCursor>,
+    /// The oldest are first, for a deletion: of each, the name and the last use alone.
     pub(crate) is_ascending: bool,
     pub(crate) limit: usize,
     pub(crate) completion: Completion,
@@ -272,11 +279,15 @@ impl ListSessions {
     ) -> Result<(Vec<SessionInfo>, bool), Failure> {
         let Selection { since, before, labels } = &self.selection;
         let prefix = self.selection.prefix();
-        let lowest = format!("[{prefix}{since:015}");
+        let mut lowest = format!("[{prefix}{since:015}");
         let mut highest = format!("({prefix}{before:015}");
         if let Some(after) = &self.after {
             let millis = after.last_used_millis().min(MAX_MILLIS);
-            highest = highest.min(format!("({prefix}{millis:015}\n{}", after.session()));
+            let after = format!("({prefix}{millis:015}\n{}", after.session());
+            match self.is_ascending {
+                true => lowest = after,
+                false => highest = highest.min(after),
+            }
         }
         let (mut from, to) = if self.is_ascending { (lowest, highest) } else { (highest, lowest) };
         let mut sessions = Vec::new();
@@ -292,7 +303,10 @@ impl ListSessions {
                 script.invoke_async(connection).await?;
             is_complete &= complete;
             for described in found {
-                sessions.push(described.read()?);
+                sessions.push(match self.is_ascending {
+                    true => described.read_place()?,
+                    false => described.read()?,
+                });
             }
             let Some(last) = last else { break };
             from = format!("({last}");

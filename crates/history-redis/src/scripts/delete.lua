@@ -1,22 +1,25 @@
--- Removes a session with all its keys. Returns 1 if it is gone, 0 if it was cleared since it was seen,
--- and 2 if it does not fulfil the conditions.
+-- Removes a session with all its keys. Returns 1 if it is gone, and 0 if it was cleared since it was seen.
+-- With conditions, returns 2 if it does not fulfil them, and 3 if that cannot be said: it is damaged.
 -- ARGV: the deadline, the epoch seen, and the name of the session; then, if there are conditions, the
 -- first time of its last use, the first one after, and labels.
 local refusal = late(tonumber(ARGV[1]))
 if refusal then
     return refusal
 end
+local is_unknown = damage or is_new and redis.call('EXISTS', messages, turns, ids, notes, branches) > 0
 if ARGV[4] then
+    if is_unknown then
+        return 3
+    end
     local is_used = used and used >= tonumber(ARGV[4]) and used < tonumber(ARGV[5])
     for at = 6, #ARGV, 2 do
         is_used = is_used and has_label(labels, ARGV[at], ARGV[at + 1])
     end
-    if damage or is_over or not is_used then
+    if is_over or not is_used then
         return 2
     end
 end
 check_lists()
-local is_unknown = damage or is_new and redis.call('EXISTS', messages, turns, ids, notes, branches) > 0
 if not is_new or is_unknown then
     if tonumber(ARGV[2]) ~= epoch then
         return 0

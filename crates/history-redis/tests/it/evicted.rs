@@ -267,6 +267,41 @@ pub(crate) async fn the_list_by_last_use_is_whole_although_its_key_was_evicted()
     Ok(())
 }
 
+/// Sessions that have lost a key or cannot be read are reported at last, and one that has changed
+/// since it was listed is passed over.
+pub(crate) async fn a_damaged_session_keeps_no_other_from_being_deleted() -> Tested {
+    let server = Server::start().await?;
+    let history = server.history().await;
+    for name in ["lost", "odd", "changed", "b", "c", "d"] {
+        write(&history, name).await;
+        history.set_label(&session(name), "user", Some("ada")).await.unwrap();
+    }
+    server.run::<redis::Value>("DEL @{lost}:meta").await;
+    server.run::<redis::Value>("HSET @{odd}:meta bytes text").await;
+    // Its place in the list is that of a session with the label.
+    history.set_label(&session("changed"), "user", None).await.unwrap();
+    let used: String = server.run("HGET @{changed}:meta used").await;
+    let place = format!("user\nada\n{used:0>15}\nchanged");
+    let mut add = redis::cmd("ZADD");
+    add.arg(format!("{}listed", server.prefix)).arg(0).arg(place);
+    add.query_async::<i64>(&mut server.connection.clone()).await.unwrap();
+    let of_ada = SessionFilter::new().with_label("user", "ada");
+    for limit in [1, 2] {
+        assert_eq!(history.delete_sessions(&of_ada, limit).await.unwrap(), limit);
+    }
+    for limit in [1, 9] {
+        let error = history.delete_sessions(&of_ada, limit).await.unwrap_err();
+        assert!(matches!(error, HistoryError::Corrupt { .. }), "{error:?}");
+        assert!(chain(&error).contains("session `lost`"), "{}", chain(&error));
+    }
+    history.clear(&session("lost")).await.unwrap();
+    history.delete(&session("odd")).await.unwrap();
+    assert_eq!(history.delete_sessions(&of_ada, 9).await.unwrap(), 0);
+    assert_eq!(history.sessions(None, 9).await.unwrap(), [session("changed")]);
+    server.stop().await;
+    Ok(())
+}
+
 /// The lists of many sessions were evicted. Completing them takes longer than a call may: calls
 /// fail, and what they began goes on.
 pub(crate) async fn a_list_is_completed_although_its_calls_time_out() -> Tested {

@@ -55,6 +55,7 @@ conversant_harness::tests! {
         a_list_of_another_type_leaves_nothing_half_done,
         the_list_of_sessions_is_whole_although_its_key_was_evicted,
         the_list_by_last_use_is_whole_although_its_key_was_evicted,
+        a_damaged_session_keeps_no_other_from_being_deleted,
         a_list_is_completed_although_its_calls_time_out,
         a_lease_outlives_the_eviction_of_a_key,
         a_server_that_is_emptied_under_a_lease_is_noticed,
@@ -91,6 +92,7 @@ conversant_harness::tests! {
     }
     outage {
         links_that_hang_are_all_replaced_by_one_operation,
+        links_of_a_cluster_that_hang_are_all_replaced,
         a_server_that_loads_its_data_is_waited_for,
         connections_that_the_server_has_closed_are_replaced,
         a_server_that_restarts_is_waited_for_within_the_limit,

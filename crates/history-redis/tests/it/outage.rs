@@ -13,7 +13,7 @@ use std::{
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
 use conversant_harness::Tested;
 use conversant_history_redis::RedisHistory;
-use conversant_testkit::servers::RedisServer;
+use conversant_testkit::servers::{RedisCluster, RedisServer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
     net::{TcpListener, TcpStream},
@@ -145,6 +145,41 @@ pub(crate) async fn links_that_hang_are_all_replaced_by_one_operation() -> Teste
         assert_eq!(proxy.swallowed(), 1);
     }
     server.stop().await;
+    Ok(())
+}
+
+/// The node of a cluster announces the address of the proxy.
+pub(crate) async fn links_of_a_cluster_that_hang_are_all_replaced() -> Tested {
+    let started = spawn_blocking(|| RedisCluster::start(1, 0).unwrap()).await.unwrap();
+    let cluster = started.ok_or_else(not_installed)?;
+    let url = cluster.urls().swap_remove(0);
+    let address = url.split("//").nth(1).unwrap().trim_end_matches('/');
+    let proxy = Proxy::start(address.to_owned()).await;
+    let client = redis::Client::open(url.as_str()).unwrap();
+    let mut control = client.get_multiplexed_async_connection().await.unwrap();
+    let mut announce = redis::cmd("CONFIG");
+    announce.arg("SET").arg("cluster-announce-ip").arg("127.0.0.1");
+    announce.arg("cluster-announce-port").arg(proxy.address.port());
+    announce.query_async::<()>(&mut control).await.unwrap();
+    let builder = RedisHistory::cluster([format!("redis://{}/", proxy.address)]);
+    let builder = builder.connect_timeout(Duration::from_secs(1));
+    let history = builder.operation_timeout(Duration::from_secs(60)).connect().await.unwrap();
+    history.append(&session(), &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
+    for (is_list, expected) in [(false, 2), (true, 1)] {
+        proxy.freeze();
+        let found = match is_list {
+            true => history.sessions(None, 9).await.unwrap().len(),
+            false => history.load(&session(), Range::All).await.unwrap().messages.len(),
+        };
+        assert_eq!(found, expected);
+        let swallowed = proxy.swallowed();
+        assert!(swallowed > 0);
+        for _ in 0..8 {
+            history.load(&session(), Range::All).await.unwrap();
+        }
+        assert_eq!(proxy.swallowed(), swallowed);
+        proxy.state.swallowed.store(0, ORDER);
+    }
     Ok(())
 }
 
