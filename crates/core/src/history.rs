@@ -1,5 +1,6 @@
 //! The history trait: a store of conversations.
 
+mod bytes_left;
 mod error;
 mod expect;
 mod facts_note;
@@ -12,12 +13,14 @@ mod range;
 mod repeated_append;
 mod session_filter;
 mod session_info;
+mod word_finder;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 pub use self::{
+    bytes_left::BytesLeft,
     error::{HistoryError, TextFault},
     expect::Expect,
     identity::HistoryIdentity,
@@ -27,6 +30,7 @@ pub use self::{
     range::{Range, Slice},
     session_filter::{SessionCursor, SessionCursorError, SessionFilter, SessionPage},
     session_info::{SessionInfo, UsageTotals},
+    word_finder::WordFinder,
 };
 use crate::{
     message::Message, messages::Messages, session::SessionId, turn::Turn, version::Version,

@@ -94,9 +94,9 @@ pub use self::{
     content::{Content, Part, PartKind},
     embeddings::Embeddings,
     history::{
-        Alternative, ChatHistory, Expect, HistoryError, HistoryIdentity, Lease, LeaseHolder, Note,
-        Point, Range, SessionCursor, SessionCursorError, SessionFilter, SessionInfo, SessionPage,
-        Slice, TextFault, UsageTotals,
+        Alternative, BytesLeft, ChatHistory, Expect, HistoryError, HistoryIdentity, Lease,
+        LeaseHolder, Note, Point, Range, SessionCursor, SessionCursorError, SessionFilter,
+        SessionInfo, SessionPage, Slice, TextFault, UsageTotals, WordFinder,
     },
     memory::{LoadContext, Loaded, MaintainContext, Memory, MemoryError, Saved, Ticket, Warning},
     message::Message,

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, sync::Arc};
 
 use conversant_core::{
-    HistoryError, HistoryIdentity, Messages, Note, Range, SessionCursor, SessionId, Slice, Turn,
-    TurnId, Version, clock,
+    BytesLeft, HistoryError, HistoryIdentity, Messages, Note, Range, SessionCursor, SessionId,
+    Slice, Turn, TurnId, Version, clock,
 };
 
 use crate::{
@@ -159,11 +159,8 @@ impl Codec {
         let sequence = self.sequence(Some(slice.start()), begins_turn);
         let mut opened = self.open(stored, &slice.messages, sequence, true)?;
         if let Range::LastBytes(limit) = range {
-            let mut left = limit;
-            let fits = |message: &&Opened| {
-                left.checked_sub(message.bytes).inspect(|&rest| left = rest).is_some()
-            };
-            let count = opened.iter().rev().take_while(fits).count();
+            let mut left = BytesLeft::new(limit);
+            let count = opened.iter().rev().take_while(|message| left.takes(message.bytes)).count();
             opened.drain(..opened.len() - count);
         }
         let starts = slice.turns.is_some().then(|| {

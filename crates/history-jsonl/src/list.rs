@@ -238,13 +238,8 @@ pub(crate) fn has_words(
     info: &SessionInfo,
     filter: &SessionFilter,
 ) -> Result<bool, HistoryError> {
-    let mut words: Vec<_> = filter.words().map(str::to_lowercase).collect();
-    let mut find = |text: &str| {
-        let text = text.to_lowercase();
-        words.retain(|word| !text.contains(word));
-        words.is_empty()
-    };
-    if find(info.title.as_deref().unwrap_or_default()) {
+    let mut words = filter.finder();
+    if words.find(info.title.as_deref().unwrap_or_default()) {
         return Ok(true);
     }
     let path = paths.file();
@@ -257,8 +252,8 @@ pub(crate) fn has_words(
     let mut lines = Lines::new(Some(&file.file), &index.shared);
     for entry in index.turns.all() {
         let turns = lines.turns(&[entry])?;
-        if turns.iter().flat_map(|turn| turn.messages().iter()).any(|message| find(&message.text()))
-        {
+        let mut messages = turns.iter().flat_map(|turn| turn.messages().iter());
+        if messages.any(|message| words.find(&message.text())) {
             return Ok(true);
         }
     }

@@ -1,6 +1,6 @@
 //! Reading a part of a conversation by its index.
 
-use conversant_core::{HistoryError, Messages, Point, Range, Slice, Turn, Version};
+use conversant_core::{BytesLeft, HistoryError, Messages, Point, Range, Slice, Turn, Version};
 
 use crate::{
     conversation::Conversation,
@@ -63,14 +63,14 @@ impl Conversation<'_> {
         }
     }
 
-    fn start_of_last_bytes(&self, path: Option<Place>, mut left: u64) -> Result<u64, HistoryError> {
+    fn start_of_last_bytes(&self, path: Option<Place>, bytes: u64) -> Result<u64, HistoryError> {
+        let mut left = BytesLeft::new(bytes);
         let mut start = self.version_at(path).messages;
         for entry in self.newest_first(path) {
             for turn in self.read_turns(&[entry])? {
                 for message in turn.messages().iter().rev() {
-                    match left.checked_sub(message.stored_json_len()) {
-                        Some(rest) => left = rest,
-                        None => return Ok(start),
+                    if !left.takes(message.stored_json_len()) {
+                        return Ok(start);
                     }
                     start -= 1;
                 }

@@ -7,7 +7,7 @@
 use std::{fs::File, time::Duration};
 
 use conversant_core::{
-    HistoryError, Message, Point, Range, SessionId, Slice, Turn, TurnId, Version,
+    BytesLeft, HistoryError, Point, Range, SessionId, Slice, Turn, TurnId, Version,
 };
 
 use crate::{
@@ -118,6 +118,11 @@ struct Tail {
     /// The number of the line that was read last.
     number: Option<u64>,
     turns: Vec<Turn>,
+    /// The number of them that have messages.
+    with_messages: usize,
+    /// What is left of a range of bytes after their messages, and the number of those that fit.
+    left: BytesLeft,
+    fitting: u64,
     /// The version at the end of the path.
     version: Version,
     /// The number of the first message of the oldest turn.
@@ -127,8 +132,19 @@ struct Tail {
 impl Tail {
     const fn new(epoch: u64, range: Range, wanted: Wanted) -> Self {
         let version = Version::new(epoch, 0);
-        let turns = Vec::new();
-        Self { range, wanted, sought: None, number: None, turns, version, start: 0 }
+        let bytes = if let Range::LastBytes(bytes) = range { bytes } else { 0 };
+        Self {
+            range,
+            wanted,
+            sought: None,
+            number: None,
+            turns: Vec::new(),
+            with_messages: 0,
+            left: BytesLeft::new(bytes),
+            fitting: 0,
+            version,
+            start: 0,
+        }
     }
 
     /// Goes on with a file whose turns up to `after` are shared. The file can have others, of which
@@ -208,13 +224,15 @@ impl Tail {
             self.version.tip = turn.id().fingerprint();
         }
         self.start = first;
+        self.with_messages += usize::from(!turn.messages().is_empty());
         self.turns.push(turn);
         self.wanted = before;
         Ok(true)
     }
 
-    /// Returns the number of the range's first message, or `None` if it is before these turns.
-    fn start_of_range(&self) -> Option<Result<u64, Unusable>> {
+    /// Returns the number of the range's first message, or `None` if it is before these turns. It
+    /// is called for each turn that is added, and looks at that one.
+    fn start_of_range(&mut self) -> Option<Result<u64, Unusable>> {
         let end = self.version.messages;
         if self.version.tip == 0 {
             return None;
@@ -225,18 +243,15 @@ impl Tail {
                 (self.start <= start).then_some(Ok(start))
             }
             Range::LastTurns(0) => Some(Ok(end)),
-            Range::LastTurns(count) => {
-                let turns = self.turns.iter().filter(|turn| !turn.messages().is_empty());
-                (turns.count() == count).then_some(Ok(self.start))
-            }
-            Range::LastBytes(bytes) => {
-                let mut left = bytes;
-                let fits = |message: &&Message| {
-                    let rest = left.checked_sub(message.stored_json_len());
-                    rest.inspect(|&rest| left = rest).is_some()
-                };
-                let fitting = self.newest_first().take_while(fits).count() as u64;
-                (fitting < end - self.start).then_some(Ok(end - fitting))
+            Range::LastTurns(count) => (self.with_messages == count).then_some(Ok(self.start)),
+            Range::LastBytes(_) => {
+                for message in self.turns.last()?.messages().iter().rev() {
+                    if !self.left.takes(message.stored_json_len()) {
+                        return Some(Ok(end - self.fitting));
+                    }
+                    self.fitting += 1;
+                }
+                None
             }
             Range::After(seen) if seen.epoch != self.version.epoch || seen.messages > end => {
                 Some(Err(Unusable))
@@ -266,10 +281,6 @@ impl Tail {
         let is_found = self.sought.is_none() && !matches!(self.wanted, Wanted::Turn(_));
         let is_whole = self.start == 0 && is_found;
         is_whole.then(|| self.slice(0))
-    }
-
-    fn newest_first(&self) -> impl Iterator<Item = &Message> {
-        self.turns.iter().flat_map(|turn| turn.messages().iter().rev())
     }
 
     fn slice(&self, start: u64) -> Slice {

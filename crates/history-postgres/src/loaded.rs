@@ -1,6 +1,6 @@
 //! Loaded turns: their check, and the part of them that is in a range.
 
-use conversant_core::{HistoryError, Message, Messages, Range, Slice, Turn};
+use conversant_core::{BytesLeft, HistoryError, Message, Messages, Range, Slice, Turn};
 
 use crate::statements::{Loaded, Stored};
 
@@ -61,12 +61,9 @@ impl Loaded {
             .map(|(number, turn, json)| turn.decode(number, json))
             .collect::<Result<_, _>>()?;
         if let Range::LastBytes(bytes) = self.range {
-            let mut left = bytes;
-            let fits = |message: &&Message| {
-                let rest = left.checked_sub(message.stored_json_len());
-                rest.inspect(|&rest| left = rest).is_some()
-            };
-            let fitting = messages.iter().rev().take_while(fits).count();
+            let mut left = BytesLeft::new(bytes);
+            let sizes = messages.iter().rev().map(Message::stored_json_len);
+            let fitting = sizes.take_while(|&bytes| left.takes(bytes)).count();
             messages.drain(..messages.len() - fitting);
         }
         let start = self.version.messages.saturating_sub(messages.len() as u64);

@@ -5,8 +5,8 @@ use std::time::Duration;
 #[cfg(doc)]
 use conversant_core::ChatHistory;
 use conversant_core::{
-    Expect, HistoryError, Message, Messages, Note, Point, Range, SessionId, Slice, Turn, Version,
-    async_trait,
+    BytesLeft, Expect, HistoryError, Message, Messages, Note, Point, Range, SessionId, Slice, Turn,
+    Version, async_trait,
 };
 use conversant_history::{BranchedHistory, MAX_TIMEOUT};
 
@@ -218,12 +218,9 @@ fn start(range: Range, messages: &[Message], version: Version, before: u64) -> u
     match range {
         Range::LastMessages(wanted) => count.saturating_sub(wanted),
         Range::LastBytes(limit) => {
-            let mut left = limit;
-            let fits = |message: &&Message| {
-                let rest = left.checked_sub(message.stored_json_len());
-                rest.inspect(|&rest| left = rest).is_some()
-            };
-            count - messages.iter().rev().take_while(fits).count()
+            let mut left = BytesLeft::new(limit);
+            let sizes = messages.iter().rev().map(Message::stored_json_len);
+            count - sizes.take_while(|&bytes| left.takes(bytes)).count()
         }
         Range::After(_) => {
             let loaded = version.messages.saturating_sub(count as u64);

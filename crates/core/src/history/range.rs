@@ -1,6 +1,7 @@
 //! Parts of a session.
 
-use crate::{message::Message, messages::Messages, version::Version};
+use super::bytes_left::BytesLeft;
+use crate::{messages::Messages, version::Version};
 
 /// A part of a session to load. The cost depends on the part, not on the session's length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +52,9 @@ impl Range {
             }
             Self::LastMessages(last) => count.saturating_sub(last),
             Self::LastBytes(limit) => {
-                let mut left = limit;
-                let fits = |message: &&Message| {
-                    left.checked_sub(message.stored_json_len())
-                        .inspect(|&rest| left = rest)
-                        .is_some()
-                };
-                count - messages.iter().rev().take_while(fits).count()
+                let mut left = BytesLeft::new(limit);
+                let sizes = messages.iter().rev().map(|message| message.stored_json_len());
+                count - sizes.take_while(|&bytes| left.takes(bytes)).count()
             }
             Self::After(version) if version.epoch == epoch => {
                 usize::try_from(version.messages).unwrap_or(count).min(count)

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use conversant_core::{
-    Expect, HistoryError, Message, Range, SessionId, Slice, Turn, TurnId, Version,
+    BytesLeft, Expect, HistoryError, Message, Range, SessionId, Slice, Turn, TurnId, Version,
 };
 use conversant_history::langchain::{Row, turns};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -79,11 +79,8 @@ impl Rows {
         let mut rows = match range {
             Range::LastTurns(count) => self.last(connection, session, ALL, last_turns(count))?,
             Range::LastBytes(bytes) => {
-                let mut left = bytes;
-                self.last(connection, session, ALL, |row, _| {
-                    let rest = left.checked_sub(row.bytes());
-                    Ok(rest.inspect(|&rest| left = rest).is_some())
-                })?
+                let mut left = BytesLeft::new(bytes);
+                self.last(connection, session, ALL, |row, _| Ok(left.takes(row.bytes())))?
             }
             _ => {
                 let start = self.start(connection, session, range, version)?;

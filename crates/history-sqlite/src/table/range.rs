@@ -1,6 +1,6 @@
 //! Ranges of a session: their messages and turns.
 
-use conversant_core::{HistoryError, Message, Range, Turn, Version};
+use conversant_core::{BytesLeft, HistoryError, Message, Range, Turn, Version};
 
 use super::{
     path::{StoredTurn, Turns},
@@ -91,20 +91,18 @@ impl Part {
         Ok(true)
     }
 
-    /// Adds the last messages that have at most `left` bytes together.
-    fn take_bytes(&mut self, turns: &mut Turns<'_, '_>, mut left: u64) -> Result<(), HistoryError> {
-        let mut fitting = 0;
+    /// Adds the last messages that have at most `bytes` bytes together.
+    fn take_bytes(&mut self, turns: &mut Turns<'_, '_>, bytes: u64) -> Result<(), HistoryError> {
+        let (mut left, mut fitting) = (BytesLeft::new(bytes), 0);
         while self.take(turns.next()?)? {
             let messages = self.turns.last().map(|(_, messages)| messages.as_slice());
             for message in messages.unwrap_or_default().iter().rev() {
-                match left.checked_sub(message.stored_json_len()) {
-                    Some(rest) => (left, fitting) = (rest, fitting + 1),
-                    None => {
-                        self.messages = fitting;
-                        self.drop_before();
-                        return Ok(());
-                    }
+                if !left.takes(message.stored_json_len()) {
+                    self.messages = fitting;
+                    self.drop_before();
+                    return Ok(());
                 }
+                fitting += 1;
             }
         }
         Ok(())

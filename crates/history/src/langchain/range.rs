@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use conversant_core::{HistoryError, Range, Turn, Version};
+use conversant_core::{BytesLeft, HistoryError, Range, Turn, Version};
 
 use super::row::{Row, turn_starts, turns};
 
@@ -167,11 +167,8 @@ fn start(range: Range, rows: &[Row], is_whole: bool) -> Option<usize> {
         }
         Range::LastMessages(messages) => Some(rows.len().saturating_sub(messages)),
         Range::LastBytes(bytes) => {
-            let mut left = bytes;
-            let fitting = rows.iter().rev().take_while(|row| {
-                let rest = left.checked_sub(row.bytes());
-                rest.inspect(|&rest| left = rest).is_some()
-            });
+            let mut left = BytesLeft::new(bytes);
+            let fitting = rows.iter().rev().take_while(|row| left.takes(row.bytes()));
             let start = rows.len() - fitting.count();
             (start > 0 || is_whole).then_some(start)
         }

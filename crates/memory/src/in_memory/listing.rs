@@ -123,14 +123,8 @@ impl Listing {
 
     /// Returns whether the title or the turns have all words of a filter.
     pub(super) fn has_words(&self, filter: &SessionFilter, tree: &TurnTree) -> bool {
-        let mut words: Vec<_> = filter.words().map(str::to_lowercase).collect();
-        let mut find = |text: &str| {
-            let text = text.to_lowercase();
-            words.retain(|word| !text.contains(word));
-            words.is_empty()
-        };
-        filter.words().next().is_none()
-            || self.title.as_deref().is_some_and(&mut find)
-            || tree.stored_messages().any(|message| find(&message.text()))
+        let mut words = filter.finder();
+        words.find(self.title.as_deref().unwrap_or_default())
+            || tree.stored_messages().any(|message| words.find(&message.text()))
     }
 }
