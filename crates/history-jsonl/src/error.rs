@@ -91,10 +91,3 @@ pub(crate) fn in_file(path: &Path, error: HistoryError) -> HistoryError {
 pub(crate) fn unexpected_line(line: u64, error: &serde_json::Error) -> HistoryError {
     corrupt_line(line, &format!("has an unexpected value at byte {}", error.column()))
 }
-
-/// An operation panicked. Those behind it are not affected.
-#[derive(thiserror::Error)]
-#[error("cannot finish the operation: it panicked")]
-pub(crate) struct OperationPanicked;
-
-conversant_core::debug_as_report!(OperationPanicked);

@@ -13,11 +13,11 @@ use std::{
 };
 
 use conversant_core::{HistoryError, SessionId};
-use conversant_history::{Jobs, Threads, WorkerEnded};
+use conversant_history::{Jobs, Threads, WorkerError};
 use futures_channel::oneshot;
 
 use crate::{
-    error::{OperationPanicked, backend},
+    error::backend,
     lock::{LockFile, LockMode, PAUSES, SessionLock},
     mutex::lock,
     open_files::{LINGER, OpenFiles, SessionFiles},
@@ -79,7 +79,7 @@ where
     fn run(&mut self, lock: Locked) -> Option<SessionFiles> {
         let mut files = None;
         let run = |mut lock: Option<SessionLock>| {
-            let work = self.work.take().ok_or_else(|| backend(OperationPanicked))?;
+            let work = self.work.take().ok_or(WorkerError::Panicked)?;
             let output = work(lock.as_mut())?;
             files = lock.and_then(SessionLock::unlock);
             Ok(output)
@@ -189,7 +189,7 @@ impl SerialExecutor {
         if let Some(operation) = self.lanes.push(&lane, operation)? {
             self.pool.send(Ready::Operation(lane, operation))?;
         }
-        answer.await.map_err(|_| backend(OperationPanicked))?
+        answer.await.map_err(|_| WorkerError::Panicked)?
     }
 
     /// Refuses new operations, finishes those that are queued, and waits for the threads' end.
@@ -255,7 +255,7 @@ impl Lanes {
     fn push(&self, lane: &Lane, operation: Operation) -> Result<Option<Operation>, HistoryError> {
         let mut state = lock(&self.state);
         if state.is_closed {
-            return Err(WorkerEnded.into());
+            return Err(WorkerError::Closed.into());
         }
         let Some(session) = lane else {
             if state.free_running < self.most_free {
@@ -281,7 +281,7 @@ impl Lanes {
     fn begin(&self, session: &SessionId) -> Result<bool, HistoryError> {
         let mut state = lock(&self.state);
         if state.is_closed {
-            return Err(WorkerEnded.into());
+            return Err(WorkerError::Closed.into());
         }
         match state.queues.entry(session.clone()) {
             Entry::Occupied(_) => Ok(false),
@@ -398,7 +398,11 @@ fn run_lane(ready: Ready, lanes: &Lanes, block: &mut dyn FnMut(Blocked)) -> Ende
 /// Runs an operation. If it panics, its caller gets an error, and the lane goes on.
 fn run_job(mut job: Box<dyn Job>, locked: Locked, lane: &Lane, lanes: &Lanes) -> Ended {
     // The operation owns what it changes: an index that it leaves half changed is dropped with it.
-    let Ok(files) = catch_unwind(AssertUnwindSafe(|| job.run(locked))) else { return Ended(None) };
+    let Ok(files) = catch_unwind(AssertUnwindSafe(|| job.run(locked))) else {
+        // It wakes the caller too.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(job)));
+        return Ended(None);
+    };
     if let (Some(session), Some(files)) = (lane, files) {
         lanes.files.keep(session, files);
     }

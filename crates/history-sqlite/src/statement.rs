@@ -1,6 +1,10 @@
 //! Statements that are compiled once for each connection.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use conversant_core::HistoryError;
+use conversant_history::WorkerError;
+use futures_channel::oneshot::Sender;
 use rusqlite::{Connection, Params};
 
 use crate::error::sqlite_error;
@@ -32,6 +36,27 @@ pub(crate) fn transaction<T>(
         let _ = execute(connection, "ROLLBACK", []);
     }
     outcome
+}
+
+/// Runs an operation on a connection. If it panics, its transaction is rolled back, and the
+/// connection can be used again.
+pub(crate) fn caught<T>(
+    connection: &mut Connection,
+    run: impl FnOnce(&mut Connection) -> Result<T, HistoryError>,
+) -> Result<T, HistoryError> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(connection)));
+    outcome.unwrap_or_else(|_| {
+        if !connection.is_autocommit() {
+            let _ = execute(connection, "ROLLBACK", []);
+        }
+        Err(WorkerError::Panicked.into())
+    })
+}
+
+/// Sends an operation's outcome to its caller, who may have given up. The waker is the caller's: it
+/// may panic, which is not to end a thread of the store.
+pub(crate) fn reply<T>(to: Sender<T>, outcome: T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(to.send(outcome))));
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use std::{
 };
 
 use conversant_core::{HistoryError, SessionId};
-use conversant_history::{Jobs, Threads, WorkerEnded};
+use conversant_history::{Jobs, Threads, WorkerError};
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
@@ -38,6 +38,7 @@ use crate::{
     connection::{self, Tables},
     error::{backend, in_session},
     options::Options,
+    statement::{caught, reply},
     table::seen::SeenSessions,
 };
 
@@ -151,7 +152,7 @@ impl Workers {
         let held = self.pending.hold(session);
         let job = Job::new(run, erases, reply, held);
         writer.send(Task::Write(Box::new(job)))?;
-        answer.await.map_err(|_| WorkerEnded)?
+        answer.await.map_err(|_| WorkerError::Panicked)?
     }
 
     /// Reads at once, on the connection of the writer, if no writes are queued and it is not in
@@ -177,7 +178,7 @@ impl Workers {
         length: ReadLength,
         run: impl FnOnce(&mut Connection) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
-        let (reply, mut answer) = oneshot::channel();
+        let (to, mut answer) = oneshot::channel();
         let files = Arc::clone(&self.files);
         let is_brief = length == ReadLength::Brief;
         let is_idle = self.pending.is_empty();
@@ -186,11 +187,11 @@ impl Workers {
         let held = writer.filter(|_| is_brief).map(|_| self.pending.hold(session));
         let name = session.cloned();
         let read: Read = Box::new(move |connection| {
-            let outcome = run(connection).map_err(|error| in_session(error, name.as_ref()));
+            let outcome = caught(connection, run);
+            let outcome = outcome.map_err(|error| in_session(error, name.as_ref()));
             let checked = files.check_read(outcome.is_err()).map_err(HistoryError::from);
             drop(held);
-            // The caller may have given up.
-            let _ = reply.send(checked.and(outcome));
+            reply(to, checked.and(outcome));
         });
         match writer {
             Some(writer) if is_brief => writer.send(Task::BriefRead(read))?,
@@ -200,13 +201,13 @@ impl Workers {
         if is_brief && self.is_unread.swap(false, Ordering::Relaxed) {
             let started = Instant::now();
             while started.elapsed() < AWAKE {
-                if let Some(outcome) = answer.try_recv().map_err(|_| WorkerEnded)? {
+                if let Some(outcome) = answer.try_recv().map_err(|_| WorkerError::Panicked)? {
                     return outcome;
                 }
                 thread::yield_now();
             }
         }
-        answer.await.map_err(|_| WorkerEnded)?
+        answer.await.map_err(|_| WorkerError::Panicked)?
     }
 }
 

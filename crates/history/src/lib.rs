@@ -45,7 +45,7 @@ mod sqlite_files;
 mod worker;
 
 #[cfg(feature = "worker")]
-pub use self::worker::{Jobs, Threads, Worker, WorkerEnded};
+pub use self::worker::{Jobs, Threads, Worker, WorkerError};
 pub use self::{
     branch_view::{BranchedHistory, HistoryAt},
     file_identity::FileIdentity,

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     fmt, io, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     thread::{self, Thread},
     time::{Duration, Instant},
@@ -11,23 +12,29 @@ use std::{
 use conversant_core::{HistoryError, VectorStoreError};
 use futures_channel::oneshot;
 
-/// An operation of a [`Worker`] or of [`Threads`] that have ended: they were closed, or panicked.
+/// An error of a [`Worker`] or of [`Threads`].
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("cannot use the store: it is closed")]
-#[expect(clippy::exhaustive_structs, reason = "stores create it")]
-pub struct WorkerEnded;
+#[non_exhaustive]
+pub enum WorkerError {
+    /// It was closed.
+    #[error("cannot use the store: it is closed")]
+    Closed,
+    /// The operation panicked, or all threads have ended because something on them did.
+    #[error("cannot finish the operation: it panicked")]
+    Panicked,
+}
 
-conversant_core::debug_as_report!(WorkerEnded);
+conversant_core::debug_as_report!(WorkerError);
 
-impl From<WorkerEnded> for HistoryError {
-    fn from(ended: WorkerEnded) -> Self {
-        Self::Backend { source: ended.into() }
+impl From<WorkerError> for HistoryError {
+    fn from(error: WorkerError) -> Self {
+        Self::Backend { source: error.into() }
     }
 }
 
-impl From<WorkerEnded> for VectorStoreError {
-    fn from(ended: WorkerEnded) -> Self {
-        Self::Backend { source: ended.into() }
+impl From<WorkerError> for VectorStoreError {
+    fn from(error: WorkerError) -> Self {
+        Self::Backend { source: error.into() }
     }
 }
 
@@ -36,7 +43,8 @@ type Run<T> = Box<dyn FnOnce(&mut T) + Send>;
 /// A thread that owns a resource, such as a database connection, and runs one operation at a time.
 ///
 /// An operation is queued when its future is first polled, and runs even if the future is dropped.
-/// The thread ends after the last queued operation once the worker is closed or dropped.
+/// The thread ends after the last queued operation once the worker is closed or dropped. One that
+/// panics is an error to its caller alone: the next one gets the resource as that one has left it.
 ///
 /// # Examples
 ///
@@ -75,24 +83,26 @@ impl<T: Send + 'static> Worker<T> {
     /// Runs an operation on the resource.
     ///
     /// # Errors
-    /// [`WorkerEnded`] if the worker was closed, or an operation panicked.
+    /// [`WorkerError`] if the worker was closed, or the operation panicked.
     ///
     /// # Cancellation
     /// Once polled, the operation runs even if this future is dropped.
     pub async fn run<R: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut T) -> R + Send + 'static,
-    ) -> Result<R, WorkerEnded> {
+    ) -> Result<R, WorkerError> {
         let (reply, answer) = oneshot::channel();
         self.threads.send(Box::new(move |resource| {
-            // A caller that has given up does not need the result.
-            let _ = reply.send(operation(resource));
+            let outcome = catch_unwind(AssertUnwindSafe(|| operation(resource)));
+            let outcome = outcome.map_err(|_| WorkerError::Panicked);
+            // The waker is the caller's. One that has given up does not need the result.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(reply.send(outcome))));
         }))?;
-        answer.await.map_err(|_| WorkerEnded)
+        answer.await.unwrap_or(Err(WorkerError::Panicked))
     }
 
     /// Runs what is queued, drops the resource and ends the thread. Later operations fail with
-    /// [`WorkerEnded`]. Once it returns, the file behind the resource can be removed.
+    /// [`WorkerError::Closed`]. Once it returns, the file behind the resource can be removed.
     pub async fn close(&self) {
         self.threads.close().await;
     }
@@ -173,12 +183,15 @@ impl<J: Send + 'static> Threads<J> {
     /// Queues a job.
     ///
     /// # Errors
-    /// [`WorkerEnded`] if the threads were closed.
-    pub fn send(&self, job: J) -> Result<(), WorkerEnded> {
+    /// [`WorkerError`] if the threads were closed, or all of them have panicked.
+    pub fn send(&self, job: J) -> Result<(), WorkerError> {
         let idle = {
             let mut state = lock(&self.queue.state);
-            if state.is_closed || state.threads == 0 {
-                return Err(WorkerEnded);
+            if state.is_closed {
+                return Err(WorkerError::Closed);
+            }
+            if state.threads == 0 {
+                return Err(WorkerError::Panicked);
             }
             state.jobs.push_back(job);
             state.idle.pop()
@@ -189,7 +202,8 @@ impl<J: Send + 'static> Threads<J> {
         Ok(())
     }
 
-    /// Runs what is queued and ends the threads. Later jobs are refused with [`WorkerEnded`].
+    /// Runs what is queued and ends the threads. Later jobs are refused with
+    /// [`WorkerError::Closed`].
     pub async fn close(&self) {
         self.queue.close();
         for thread in &self.running {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use conversant_core::HistoryError;
-use conversant_history::{Jobs, SqliteFileFault, WorkerEnded};
+use conversant_history::{Jobs, SqliteFileFault, WorkerError};
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
@@ -14,7 +14,7 @@ use super::{
     writer::{SharedWriter, Writer},
 };
 use crate::{
-    statement::{execute, transaction},
+    statement::{caught, execute, reply, transaction},
     table::seen::SeenSessions,
 };
 
@@ -93,11 +93,10 @@ where
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), HistoryError>) {
-        let Self { returned, reply, held, .. } = *self;
+        let Self { returned, reply: to, held, .. } = *self;
         drop(held);
         if let Some(answer) = outcome.map(|()| returned).transpose() {
-            // The caller may have given up.
-            let _ = reply.send(answer);
+            reply(to, answer);
         }
     }
 }
@@ -290,10 +289,11 @@ fn commit<T>(
     run: impl FnOnce(&Connection, &mut SeenSessions) -> Result<T, HistoryError>,
 ) -> Result<T, HistoryError> {
     let mut writer = shared.lock();
-    let Writer { connection, seen } = writer.as_mut().ok_or(WorkerEnded)?;
+    let Writer { connection, seen } = writer.as_mut().ok_or(WorkerError::Closed)?;
     waits.limit(connection, queued);
     seen.begin();
-    let outcome = transaction(connection, BEGIN, || run(connection, seen));
+    let outcome =
+        caught(connection, |connection| transaction(connection, BEGIN, || run(connection, seen)));
     waits.was_busy = matches!(outcome, Err(HistoryError::Busy));
     match (&outcome, erased) {
         (Ok(_), Some(log)) => log.empty(connection),

@@ -2,6 +2,7 @@
 
 use std::{
     sync::{Arc, Barrier},
+    task::{Context, Wake, Waker},
     thread,
     time::{Duration, Instant},
 };
@@ -38,6 +39,47 @@ fn a_dropped_append_is_settled_before_the_session_is_read() {
         assert!(load(&history, "b").unwrap().messages.is_empty());
         drop(lock);
         assert_eq!(reading.join().unwrap(), 2 * (number + 1));
+    }
+}
+
+/// The waker of a caller.
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("a waker of the test");
+    }
+}
+
+/// It is woken on the store's threads.
+#[test]
+fn a_waker_that_panics_ends_no_thread() {
+    let folder = Folder::new();
+    let history = SqliteHistory::builder(folder.file()).readers(1).open().unwrap();
+    append(&history, "a", &exchange(0)).unwrap();
+    let id = session("a");
+    for number in 1..10 {
+        let lock = locked(&folder);
+        let turn = exchange(number);
+        let waker = Waker::from(Arc::new(Panics));
+        let mut context = Context::from_waker(&waker);
+        // The read is queued behind the write, as is the brief one.
+        let mut append_held = history.append(&id, &turn, Expect::Any);
+        let mut read_held = history.load(&id, Range::All);
+        let mut brief_held = history.load(&id, Range::LastTurns(1));
+        for is_pending in [
+            append_held.as_mut().poll(&mut context).is_pending(),
+            read_held.as_mut().poll(&mut context).is_pending(),
+            brief_held.as_mut().poll(&mut context).is_pending(),
+        ] {
+            assert!(is_pending);
+        }
+        drop(lock);
+        block_on(append_held).unwrap();
+        assert_eq!(block_on(read_held).unwrap().messages.len(), 2 * (number + 1));
+        assert_eq!(block_on(brief_held).unwrap().messages.len(), 2);
+        append(&history, "b", &exchange(number)).unwrap();
+        assert_eq!(load(&history, "b").unwrap().messages.len(), 2 * number);
     }
 }
 

@@ -6,11 +6,12 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
+    task::{Context, Wake},
     thread,
     time::Duration,
 };
 
-use conversant_history::{Jobs, Threads, Worker};
+use conversant_history::{Jobs, Threads, Worker, WorkerError};
 
 /// A resource that counts its drops.
 struct Resource(Arc<AtomicUsize>);
@@ -57,11 +58,56 @@ async fn closing_runs_what_is_queued_and_drops_the_resource() {
 }
 
 #[tokio::test]
-async fn an_operation_that_panics_ends_the_worker_and_nothing_waits_for_it() {
-    let worker = Worker::start("test", ()).unwrap();
-    assert!(worker.run(|()| panic!("an operation of the test")).await.is_err());
-    assert!(worker.run(|()| ()).await.is_err());
+async fn an_operation_that_panics_is_an_error_to_its_caller_alone() {
+    let worker = Worker::start("test", vec![1]).unwrap();
+    let panicked = worker.run(|list: &mut Vec<u8>| {
+        list.push(2);
+        panic!("an operation of the test");
+    });
+    let panicked: Result<(), _> = panicked.await;
+    insta::assert_snapshot!(panicked.unwrap_err(), @"cannot finish the operation: it panicked");
+    assert_eq!(worker.run(|list| list.clone()).await.unwrap(), [1, 2]);
     worker.close().await;
+}
+
+/// The waker is the caller's code.
+#[tokio::test]
+async fn a_waker_that_panics_ends_no_thread() {
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker of the test");
+        }
+    }
+
+    let worker = Worker::start("test", ()).unwrap();
+    for panics in [false, true] {
+        let (open, gate) = mpsc::channel::<()>();
+        let mut held = Box::pin(worker.run(move |()| {
+            gate.recv().unwrap();
+            assert!(!panics, "an operation of the test");
+        }));
+        let waker = Arc::new(Panics).into();
+        assert!(held.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        open.send(()).unwrap();
+        worker.run(|()| ()).await.unwrap();
+        assert_eq!(held.await.is_err(), panics);
+    }
+    worker.close().await;
+}
+
+#[tokio::test]
+async fn jobs_of_threads_that_have_all_panicked_are_refused() {
+    let run = |jobs: &Jobs<u8>| assert_eq!(jobs.next(), None);
+    let threads = Threads::start("test", [run]).unwrap();
+    threads.send(1).unwrap();
+    while threads.send(1).is_ok() {
+        thread::yield_now();
+    }
+    assert_eq!(threads.send(1), Err(WorkerError::Panicked));
+    threads.close().await;
+    assert_eq!(threads.send(1), Err(WorkerError::Closed));
 }
 
 #[tokio::test]
