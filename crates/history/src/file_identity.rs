@@ -79,6 +79,15 @@ impl FileIdentity {
         &self.path
     }
 
+    /// Returns what all names of the file have in common, where the system knows it.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn key(&self) -> FileKey {
+        #[cfg(unix)]
+        return self.id;
+        #[cfg(not(unix))]
+        self.path.clone()
+    }
+
     /// Returns whether metadata is that of the file.
     #[must_use]
     pub fn is_of(&self, metadata: &Metadata) -> bool {
@@ -92,6 +101,13 @@ type Id = (u64, u64);
 
 #[cfg(not(unix))]
 type Id = ();
+
+/// What all names of a file have in common. Elsewhere than on Unix it is the name.
+#[cfg(all(feature = "sqlite", unix))]
+pub(crate) type FileKey = Id;
+
+#[cfg(all(feature = "sqlite", not(unix)))]
+pub(crate) type FileKey = PathBuf;
 
 #[cfg(unix)]
 fn id(metadata: &Metadata) -> Id {

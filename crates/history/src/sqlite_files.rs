@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, Metadata},
-    io::{self, Read},
+    io::{self, ErrorKind, Read},
     path::{Path, PathBuf},
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -13,7 +13,7 @@ use std::{
 
 use conversant_core::{HistoryError, VectorStoreError};
 
-use crate::file_identity::FileIdentity;
+use crate::file_identity::{FileIdentity, FileKey};
 
 /// The files of an open SQLite database: the database and, while it is open, its logs.
 ///
@@ -34,10 +34,11 @@ pub struct SqliteFiles {
 /// The files that are open in this process, with the number of their [`SqliteFiles`].
 ///
 /// Locks of files belong to a process: where it closes any descriptor of a file, the system
-/// releases those of SQLite too. A file that is open is therefore never opened without SQLite.
-static OPEN: Mutex<BTreeMap<FileIdentity, usize>> = Mutex::new(BTreeMap::new());
+/// releases those of SQLite too. A file that is open is therefore never opened without SQLite, by
+/// whichever of its names.
+static OPEN: Mutex<BTreeMap<FileKey, usize>> = Mutex::new(BTreeMap::new());
 
-fn open_files() -> MutexGuard<'static, BTreeMap<FileIdentity, usize>> {
+fn open_files() -> MutexGuard<'static, BTreeMap<FileKey, usize>> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -106,9 +107,35 @@ impl SqliteFiles {
     /// # Errors
     /// The system's error if there is no file at `path`.
     pub fn of(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::add(path.as_ref(), &mut open_files())
+    }
+
+    /// Returns the file of a database that is opened next, and creates an empty one if there is
+    /// none. No other thread of this process opens the file in between, as [`check_new`] does.
+    ///
+    /// # Errors
+    /// The system's error if there is no file at `path` and none can be created.
+    ///
+    /// [`check_new`]: Self::check_new
+    pub fn of_or_new(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
-        let (file, bytes) = (FileIdentity::of(path)?, fs::metadata(path)?.len());
-        *open_files().entry(file.clone()).or_default() += 1;
+        let mut open = open_files();
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        // As SQLite creates it.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
+        // It is closed before another thread looks at the files.
+        match options.open(path).map(drop) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            _ => Self::add(path, &mut open),
+        }
+    }
+
+    fn add(path: &Path, open: &mut BTreeMap<FileKey, usize>) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        let (file, bytes) = (FileIdentity::of_metadata(path, &metadata), metadata.len());
+        *open.entry(file.key()).or_default() += 1;
         Ok(Self { path: path.to_owned(), file, logs: Vec::new(), bytes: AtomicU64::new(bytes) })
     }
 
@@ -124,14 +151,14 @@ impl SqliteFiles {
     /// is next to it. SQLite would apply the log to a backup that was put in the place of the file,
     /// and bring vanished data back. A copy that has a log itself is not recognised.
     ///
-    /// A file that a store of this process has open is not looked at.
+    /// A file that a store of this process has open, by any of its names, is not looked at.
     ///
     /// # Errors
     /// [`SqliteFileFault`], or the system's error if the file cannot be read.
     pub fn check_new(path: impl AsRef<Path>) -> io::Result<Result<(), SqliteFileFault>> {
         let path = path.as_ref();
         let open = open_files();
-        if open.contains_key(&FileIdentity::of(path)?) {
+        if open.contains_key(&FileIdentity::of(path)?.key()) {
             return Ok(Ok(()));
         }
         // A process that begins a log changes the header first.
@@ -196,11 +223,11 @@ impl SqliteFiles {
 
 impl Drop for SqliteFiles {
     fn drop(&mut self) {
-        let mut open = open_files();
-        if let Some(count) = open.get_mut(&self.file) {
+        let (mut open, key) = (open_files(), self.file.key());
+        if let Some(count) = open.get_mut(&key) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.file);
+                open.remove(&key);
             }
         }
     }

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -42,9 +41,14 @@ use crate::{
 pub struct SqliteVectorStore<E> {
     path: PathBuf,
     embeddings: E,
-    worker: Worker<Connection>,
+    worker: Worker<Database>,
+}
+
+/// An open database. The files are dropped after the connection.
+struct Database {
+    connection: Connection,
     /// `None` if there is no file with the name, as for a database in memory.
-    files: Option<Arc<SqliteFiles>>,
+    files: Option<SqliteFiles>,
 }
 
 /// Settings of a [`SqliteVectorStore`].
@@ -73,6 +77,8 @@ impl SqliteVectorStoreBuilder {
     /// - [`VectorStoreError::Corrupt`], if the file is not a SQLite database, or is damaged.
     /// - [`VectorStoreError::Busy`], if another process holds the file for longer than the
     ///   [`busy_timeout`](Self::busy_timeout).
+    /// - [`VectorStoreError::ReadOnly`], if the file cannot be written.
+    /// - [`VectorStoreError::Full`], if the disk is full.
     /// - [`VectorStoreError::Backend`], if it cannot be opened for another reason.
     pub fn open<E: Embeddings>(
         self,
@@ -83,10 +89,16 @@ impl SqliteVectorStoreBuilder {
         if path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0) {
             SqliteFiles::check_new(&path).map_err(backend)??;
         }
+        let files = match table::has_file(&self.path) {
+            // SQLite reports why none can be created.
+            true => SqliteFiles::of_or_new(&path).ok(),
+            false => None,
+        };
         let connection = table::open(&self.path, self.busy_timeout).map_err(sqlite_error)?;
-        let files = SqliteFiles::of(&path).ok().map(|files| Arc::new(files.with_logs()));
-        let worker = Worker::start("vector-store", connection).map_err(backend)?;
-        Ok(SqliteVectorStore { path: self.path, embeddings, worker, files })
+        let files = files.or_else(|| SqliteFiles::of(&path).ok()).map(SqliteFiles::with_logs);
+        let database = Database { connection, files };
+        let worker = Worker::start("vector-store", database).map_err(backend)?;
+        Ok(SqliteVectorStore { path: self.path, embeddings, worker })
     }
 }
 
@@ -124,10 +136,10 @@ impl<E> SqliteVectorStore<E> {
         &self,
         run: impl FnOnce(&mut Connection) -> rusqlite::Result<R> + Send + 'static,
     ) -> Result<R, VectorStoreError> {
-        let (files, path) = (self.files.clone(), self.path.clone());
-        let run = move |connection: &mut Connection| {
+        let path = self.path.clone();
+        let run = move |Database { connection, files }: &mut Database| {
             let outcome = run(connection);
-            if let Some(files) = &files {
+            if let Some(files) = files {
                 files.check_write(|| table::is_whole(&path))?;
             }
             outcome.map_err(sqlite_error)

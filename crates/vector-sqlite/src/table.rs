@@ -10,7 +10,7 @@ use conversant_core::{Collection, Document, Match, VectorStoreError};
 use conversant_history::json_fault;
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior,
-    params,
+    config::DbConfig, params,
 };
 
 use crate::vector::{self, SIMILARITY};
@@ -61,6 +61,13 @@ pub(crate) enum Fit {
 /// The pause before an attempt to open a file that another connection is creating.
 const OPEN_PAUSE: Duration = Duration::from_millis(5);
 
+/// Returns whether SQLite takes a path for the name of a file: not for a database in memory, for a
+/// temporary one, or for an address.
+pub(crate) fn has_file(path: &Path) -> bool {
+    let name = path.as_os_str();
+    !name.is_empty() && name != ":memory:" && !name.as_encoded_bytes().starts_with(b"file:")
+}
+
 /// Opens the file, or creates it with its tables.
 ///
 /// SQLite refuses at once, without the busy timeout, to change the journal mode of a file that
@@ -84,7 +91,15 @@ pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, ru
 fn try_open(path: &Path, busy_timeout: Duration) -> Result<Connection, rusqlite::Error> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(busy_timeout)?;
+    // The file is input: nothing in it is executed.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
+    // On Apple's systems, a sync without this does not reach the disk.
+    connection.pragma_update(None, "fullfsync", true)?;
     // What is removed is overwritten.
     connection.pragma_update(None, "secure_delete", "ON")?;
     if !has_table(&connection, SHARED)? {

@@ -56,6 +56,34 @@ fn a_file_that_is_opened_is_checked_once() {
     assert!(SqliteFiles::check_new(folder.0.join("missing")).is_err());
 }
 
+/// To open a file by any name and to close it again would release SQLite's locks.
+#[test]
+#[cfg(unix)]
+fn a_file_that_is_open_is_known_by_all_its_names() {
+    let folder = Folder::new();
+    let path = folder.0.join("chat.db");
+    let files = SqliteFiles::of_or_new(&path).unwrap();
+    let [link, symlink] = ["link.db", "symlink.db"].map(|name| folder.0.join(name));
+    fs::hard_link(&path, &link).unwrap();
+    std::os::unix::fs::symlink(&path, &symlink).unwrap();
+    fs::create_dir(folder.0.join("x")).unwrap();
+    let names = [path.clone(), link, symlink, folder.0.join("x/../chat.db")];
+    for name in &names {
+        assert_eq!(SqliteFiles::check_new(name).unwrap(), Ok(()), "{name:?}");
+    }
+    // Nor is one that is there created anew.
+    fs::write(&path, database(true)).unwrap();
+    let again = SqliteFiles::of_or_new(&names[2]).unwrap();
+    drop(files);
+    fs::write(&path, "text").unwrap();
+    assert_eq!(SqliteFiles::check_new(&names[1]).unwrap(), Ok(()));
+    drop(again);
+    for name in &names {
+        let found = SqliteFiles::check_new(name).unwrap();
+        assert_eq!(found, Err(SqliteFileFault::NotADatabase), "{name:?}");
+    }
+}
+
 #[test]
 fn a_file_that_becomes_smaller_or_odd_is_checked_whole() {
     let folder = Folder::new();

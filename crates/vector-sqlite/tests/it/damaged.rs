@@ -42,6 +42,25 @@ fn damaged_rows_are_errors_that_quote_nothing() {
     }
 }
 
+/// A file from elsewhere is input.
+#[test]
+fn nothing_in_a_file_is_executed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("vectors.db");
+    let open = || SqliteVectorStore::open(&file, TopicEmbeddings::new()).unwrap();
+    block_on(open().close());
+    let statements = "
+        CREATE TRIGGER stolen AFTER INSERT ON conversant_session_vectors_1
+        BEGIN
+            UPDATE conversant_session_vectors_1 SET text = 'stolen';
+        END";
+    Connection::open(&file).unwrap().execute_batch(statements).unwrap();
+    let store = open();
+    block_on(store.add(&own(), &documents())).unwrap();
+    let found = block_on(store.search(&own(), "pizza", 1)).unwrap();
+    assert_eq!(found[0].document, documents()[0]);
+}
+
 /// A damage of the file of an open store. The folder has an older `copy.db`.
 type Damage = fn(file: &Path, copy: &Path);
 
