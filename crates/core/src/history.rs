@@ -440,6 +440,8 @@ pub trait ChatHistory: Send + Sync {
     ///   different words, or a word with symbols at its ends, such as `C++`, which the store does
     ///   not look up.
     async fn delete_sessions(
+    /// - That of a session that is damaged, which keeps no other: it is returned once fewer others
+    ///   than the limit are left.
         &self,
         filter: &SessionFilter,
         limit: usize,

@@ -226,9 +226,6 @@ impl ChatHistory for SqliteHistory {
             return Err(HistoryError::EmptyFilter);
         }
         filter.check_letters()?;
-        let (filter, time_to_live) = (filter.clone(), self.store.time_to_live);
-        let delete =
-            move |connection: &Connection| list::delete(connection, &filter, limit, time_to_live);
-        self.store.workers.erase(None, delete).await
+        self.delete_selected(filter, limit).await
     }
 }

@@ -139,7 +139,8 @@ impl SqliteHistoryBuilder {
 
     /// Sets whether the texts of turns and titles can be searched
     /// ([`SessionFilter::with_text`](conversant_core::SessionFilter::with_text)), for words and
-    /// their beginnings, without regard to case and diacritics. The default is `false`.
+    /// their beginnings, without regard to case and diacritics. A deletion regards diacritics. The
+    /// default is `false`.
     ///
     /// It is a property of the file: once a store has opened the file with it, all stores keep the
     /// index of its words in step, and search it. The first opening adds what is stored already,
@@ -215,18 +216,6 @@ impl SqliteHistory {
             copied
         };
         self.store.workers.read(None, ReadLength::Unlimited, copy).await
-    }
-
-    /// Removes at most `limit` sessions whose [time to live](SqliteHistoryBuilder::time_to_live) is
-    /// over, and returns how many it removed. Expired sessions are invisible, but take space until
-    /// they are removed or written again.
-    ///
-    /// # Errors
-    /// The errors of a write.
-    pub async fn sweep(&self, limit: usize) -> Result<usize, HistoryError> {
-        let time_to_live = self.store.time_to_live;
-        let sweep = move |connection: &Connection| session::sweep(connection, limit, time_to_live);
-        self.store.workers.erase(None, sweep).await
     }
 
     /// Checks the whole file, for backups and after accidents: also for rows that damage has hidden

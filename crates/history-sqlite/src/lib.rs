@@ -32,6 +32,7 @@
 mod chat_history;
 mod checksum;
 mod connection;
+mod deletion;
 mod error;
 mod history;
 mod langchain;

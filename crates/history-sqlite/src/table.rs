@@ -3,7 +3,9 @@
 
 mod branch;
 mod chain;
+pub(crate) mod deletion;
 mod earlier;
+mod failed;
 mod in_order;
 mod label;
 pub(crate) mod lease;
@@ -14,6 +16,7 @@ mod point;
 pub(crate) mod range;
 pub(crate) mod search;
 pub(crate) mod seen;
+mod selection;
 pub(crate) mod session;
 mod session_row;
 mod totals;

@@ -108,6 +108,14 @@ impl Workers {
         self.readers.close().await;
     }
 
+    /// Returns an error if the store is opened for reading only.
+    pub(crate) const fn check_writable(&self) -> Result<(), HistoryError> {
+        match &self.writer {
+            Some(_) => Ok(()),
+            None => Err(HistoryError::ReadOnly { source: None }),
+        }
+    }
+
     /// Writes to a session as [`write`](Self::write) does. `run` keeps what is remembered of
     /// sessions in step with what it changes.
     pub(crate) async fn write_remembering<T: Send + 'static>(

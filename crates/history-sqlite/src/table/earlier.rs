@@ -115,6 +115,13 @@ pub(super) fn empty(connection: &Connection, session: &Session) -> Result<(), Hi
     execute(connection, "DELETE FROM turns_2 WHERE session = ?1", [session.key]).map(drop)
 }
 
+/// Removes the turns of a session if the file has the tables of version 2.
+pub(super) fn empty_any(connection: &Connection, session: &Session) -> Result<(), HistoryError> {
+    let select = "SELECT count(*) FROM sqlite_schema WHERE name IN ('turns_2', 'messages_2')";
+    let tables: usize = connection.query_row(select, [], |row| row.get(0)).map_err(sqlite_error)?;
+    if tables == 2 { empty(connection, session) } else { Ok(()) }
+}
+
 /// Gives the turns of a session that are in the tables of version 2 the form of the present one.
 pub(super) fn convert(connection: &Connection, session: &Session) -> Result<(), HistoryError> {
     for number in 0..session.earlier {

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, btree_map::OccupiedEntry};
 
 use conversant_core::{HistoryError, SessionId};
-use rusqlite::Rows;
+use rusqlite::{Row, Rows};
 
-use super::session_row::{COLUMNS, MAX_LAG, Session};
+use super::{
+    failed::Failed,
+    session_row::{COLUMNS, MAX_LAG, Session},
+};
 use crate::error::{corrupt, sqlite_error};
 
 /// The order of a list, by the last use of its sessions.
@@ -31,7 +34,11 @@ impl<'r> InOrder<'r> {
         Self { rows, order, read_to: Some(0), sorted: BTreeMap::new() }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<(Session, SessionId)>, HistoryError> {
+    /// Returns the next session. One whose row is damaged is an error, or passed over.
+    pub(super) fn next(
+        &mut self,
+        failed: &mut Failed,
+    ) -> Result<Option<(Session, SessionId)>, HistoryError> {
         loop {
             match first(&mut self.sorted, self.order) {
                 Some(first) => {
@@ -48,19 +55,24 @@ impl<'r> InOrder<'r> {
                 None if self.read_to.is_none() => return Ok(None),
                 None => {}
             }
-            self.read_to = match self.rows.next().map_err(sqlite_error)? {
-                Some(row) => {
-                    let name: String = row.get(COLUMNS).map_err(sqlite_error)?;
-                    let session = Session::read(row, &name)?;
-                    let id = SessionId::from_stored(name);
-                    let id = id.map_err(|error| corrupt("invalid session id", error))?;
-                    self.sorted.insert((session.used, id), session);
-                    Some(session.listed)
-                }
-                None => None,
+            let Some(row) = self.rows.next().map_err(sqlite_error)? else {
+                self.read_to = None;
+                continue;
             };
+            if let Some((session, id)) = failed.session(read(row))? {
+                self.read_to = Some(session.listed);
+                self.sorted.insert((session.used, id), session);
+            }
         }
     }
+}
+
+/// Reads a session and its id, which is the last column.
+pub(super) fn read(row: &Row<'_>) -> Result<(Session, SessionId), HistoryError> {
+    let name: String = row.get(COLUMNS).map_err(sqlite_error)?;
+    let session = Session::read(row, &name)?;
+    let id = SessionId::from_stored(name);
+    Ok((session, id.map_err(|error| corrupt("invalid session id", error))?))
 }
 
 /// Returns the session that comes first in an order.

@@ -1,10 +1,12 @@
-//! Sessions: finding, reading, beginning, clearing and listing them.
+//! Sessions: finding, reading, beginning, clearing, deleting and listing them.
 
 use conversant_core::{HistoryError, Point, SessionId, Version};
 use rusqlite::{Connection, OptionalExtension, Rows, ToSql, params};
 
 use super::{
-    branch, earlier, label,
+    branch, earlier,
+    failed::Failed,
+    in_order, label, now,
     path::{self, Turns},
     point as points,
     seen::SeenSessions,
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::{
     checksum::hash,
-    error::{corrupt, sqlite_error},
+    error::sqlite_error,
     statement::{execute, transaction},
 };
 
@@ -221,18 +223,60 @@ pub(crate) fn clear(
     session.update(connection, id)
 }
 
-/// Removes a session. Only a hash of its id remains, with the epoch in which it would start again.
+/// Removes a session, also if its row or its last turn is damaged. Only a hash of its id remains,
+/// with the epoch in which it would start again.
 pub(crate) fn delete(
     connection: &Connection,
     id: &SessionId,
     time_to_live: Option<i64>,
 ) -> Result<(), HistoryError> {
-    let found = find(connection, id, time_to_live)?;
     execute(connection, "DELETE FROM leases WHERE session = ?1", [id.as_str()])?;
+    let found = match find(connection, id, time_to_live) {
+        Err(error @ HistoryError::Corrupt { .. }) => return delete_damaged(connection, id, error),
+        found => found?,
+    };
     match &found.session {
         Some(session) => remove(connection, id, session),
         None => forget(connection, id, &found),
     }
+}
+
+/// Removes what has the id of a session, or its hash and another one that is damaged.
+fn delete_damaged(
+    connection: &Connection,
+    id: &SessionId,
+    error: HistoryError,
+) -> Result<(), HistoryError> {
+    let has_search = word_index::is_begun(connection)?;
+    // A lost epoch must not recur. Seconds since 1970 are more than any session was cleared.
+    let epoch = (now() / 1000).unsigned_abs();
+    let mut lost = Vec::new();
+    {
+        let select =
+            concat!("SELECT ", session_columns!(), ", id FROM sessions WHERE id = ?1 OR hash = ?2");
+        let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
+        let params = params![id.as_str(), hash(id.as_str())];
+        let mut rows = select.query(params).map_err(sqlite_error)?;
+        while let Some(row) = rows.next().map_err(sqlite_error)? {
+            match in_order::read(row) {
+                Ok((session, found)) if found == *id => lost.push(session),
+                Ok(_) => {}
+                Err(_) => {
+                    let key = row.get(0).map_err(sqlite_error)?;
+                    lost.push(Session::new(key, Version::new(epoch, 0), has_search));
+                }
+            }
+        }
+    }
+    if lost.is_empty() {
+        return Err(error);
+    }
+    for session in &lost {
+        // Whether a damaged row has turns of version 2 is not known.
+        earlier::empty_any(connection, session)?;
+        remove(connection, id, &Session { earlier: 0, ..*session })?;
+    }
+    Ok(())
 }
 
 /// Starts a new epoch of a session that is not stored, or has expired.
@@ -277,46 +321,61 @@ pub(crate) fn list(
     limit: usize,
     time_to_live: Option<i64>,
 ) -> Result<Vec<SessionId>, HistoryError> {
-    // An id is never empty.
-    let after = after.map_or("", SessionId::as_str);
-    scan(connection, after, limit, |session| {
-        let is_listed = session.has_turns() || label::is_any(connection, session)?;
-        Ok(is_listed && !session.is_expired(time_to_live))
-    })
-}
-
-/// Removes at most `limit` expired sessions, and returns the number of them.
-pub(crate) fn sweep(
-    connection: &Connection,
-    limit: usize,
-    time_to_live: Option<i64>,
-) -> Result<usize, HistoryError> {
-    let expired = scan(connection, "", limit, |session| Ok(session.is_expired(time_to_live)))?;
-    for id in &expired {
-        delete(connection, id, time_to_live)?;
-    }
-    Ok(expired.len())
-}
-
-fn scan(
-    connection: &Connection,
-    after: &str,
-    limit: usize,
-    wanted: impl Fn(&Session) -> Result<bool, HistoryError>,
-) -> Result<Vec<SessionId>, HistoryError> {
     let select =
         concat!("SELECT ", session_columns!(), ", id FROM sessions WHERE id > ?1 ORDER BY id");
     let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
+    // An id is never empty.
+    let after = after.map_or("", SessionId::as_str);
     let mut rows = select.query([after]).map_err(sqlite_error)?;
     let mut sessions = Vec::new();
     while sessions.len() < limit {
         let Some(row) = rows.next().map_err(sqlite_error)? else { break };
-        let name: String = row.get(COLUMNS).map_err(sqlite_error)?;
-        if wanted(&Session::read(row, &name)?)? {
-            let id = SessionId::from_stored(name)
-                .map_err(|error| corrupt("invalid session id", error))?;
+        let (session, id) = in_order::read(row)?;
+        let is_listed = session.has_turns() || label::is_any(connection, &session)?;
+        if is_listed && !session.is_expired(time_to_live) {
             sessions.push(id);
         }
     }
     Ok(sessions)
+}
+
+/// Returns at most `limit` sessions whose time is over, in the order of their ids, after a session
+/// if one is given.
+pub(super) fn expired(
+    connection: &Connection,
+    after: Option<&SessionId>,
+    limit: usize,
+    time_to_live: Option<i64>,
+    failed: &mut Failed,
+) -> Result<Vec<SessionId>, HistoryError> {
+    let Some(time) = time_to_live else { return Ok(Vec::new()) };
+    let select = concat!(
+        "SELECT ",
+        session_columns!(),
+        ", id FROM sessions WHERE id > ?1 AND written < ?2 ORDER BY id"
+    );
+    let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
+    let after = after.map_or("", SessionId::as_str);
+    let before = now().saturating_sub(time);
+    let mut rows = select.query(params![after, before]).map_err(sqlite_error)?;
+    let mut sessions = Vec::new();
+    while sessions.len() < limit {
+        let Some(row) = rows.next().map_err(sqlite_error)? else { break };
+        sessions.extend(failed.session(in_order::read(row))?.map(|(_, id)| id));
+    }
+    Ok(sessions)
+}
+
+/// Returns whether there is a session whose time is over. It reads no turns.
+pub(super) fn has_expired(
+    connection: &Connection,
+    id: &SessionId,
+    time_to_live: Option<i64>,
+) -> Result<bool, HistoryError> {
+    let select = concat!("SELECT ", session_columns!(), ", id FROM sessions WHERE id = ?1");
+    let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
+    let mut rows = select.query([id.as_str()]).map_err(sqlite_error)?;
+    let row = rows.next().map_err(sqlite_error)?;
+    let session = row.map(in_order::read).transpose()?;
+    Ok(session.is_some_and(|(session, _)| session.is_expired(time_to_live)))
 }

@@ -84,7 +84,7 @@ pub(super) fn of(connection: &Connection, session: &Session) -> Result<Counted, 
         bodies(connection, key, |header, body| {
             let messages = turn_row::decode(&header, body)?;
             add(body.len() as u64, &header.into_turn(messages));
-            Ok(())
+            Ok(true)
         })?;
     }
     if session.turns > 0 {

@@ -121,11 +121,12 @@ pub(super) const fn branch_of(place: i64) -> (i64, u64) {
     (place >> NUMBER_BITS, place.cast_unsigned() & (MAX_TURNS - 1))
 }
 
-/// Calls a function with the header and the messages of each turn of a branch, in order.
+/// Calls a function with the header and the messages of each turn of a branch, in order, while it
+/// returns that it goes on.
 pub(super) fn bodies(
     connection: &Connection,
     branch: i64,
-    mut each: impl FnMut(Header, &str) -> Result<(), HistoryError>,
+    mut each: impl FnMut(Header, &str) -> Result<bool, HistoryError>,
 ) -> Result<(), HistoryError> {
     let select =
         concat!("SELECT ", columns!(), " FROM turns WHERE place BETWEEN ?1 AND ?2 ORDER BY place");
@@ -133,8 +134,10 @@ pub(super) fn bodies(
     let (first, last) = places(branch)?;
     let mut rows = select.query([first, last]).map_err(sqlite_error)?;
     while let Some(row) = rows.next().map_err(sqlite_error)? {
-        if let Some(TurnRow { header, body, .. }) = read(row, 0)? {
-            each(header, body)?;
+        if let Some(TurnRow { header, body, .. }) = read(row, 0)?
+            && !each(header, body)?
+        {
+            break;
         }
     }
     Ok(())

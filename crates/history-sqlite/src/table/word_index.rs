@@ -4,7 +4,10 @@
 //! deleted, whichever operation does it. Other triggers, and those in a file, are not executed.
 
 use conversant_core::{HistoryError, Message};
-use rusqlite::{Connection, functions::FunctionFlags};
+use rusqlite::{
+    Connection,
+    functions::{Context, FunctionFlags},
+};
 
 use crate::error::sqlite_error;
 
@@ -17,7 +20,8 @@ const TRIGGERS: &str = "
     CREATE TEMP TRIGGER turn_removed AFTER DELETE ON main.turns
         WHEN (SELECT up_to FROM main.search) >= old.place
     BEGIN
-        INSERT INTO texts (texts, rowid, text) VALUES ('delete', old.place, texts_of(old.body));
+        INSERT INTO texts (texts, rowid, text)
+        VALUES ('delete', old.place, stored_texts_of(old.body));
     END;
     CREATE TEMP TRIGGER title_added AFTER INSERT ON main.labels
         WHEN new.name = '' AND (SELECT up_to FROM main.search) IS NOT NULL
@@ -31,13 +35,20 @@ const TRIGGERS: &str = "
     END;
 ";
 
-/// Adds the function to a connection that the triggers call.
+/// Adds the functions to a connection that the triggers call.
 pub(crate) fn register(connection: &Connection) -> Result<(), HistoryError> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    let of_body = |context: &Context<'_>| {
+        let body = context.get_raw(0).as_str()?;
+        texts(body).map_err(|error| rusqlite::Error::UserFunctionError(error.into()))
+    };
     connection
-        .create_scalar_function("texts_of", 1, flags, |context| {
-            let body = context.get_raw(0).as_str()?;
-            texts(body).map_err(|error| rusqlite::Error::UserFunctionError(error.into()))
+        .create_scalar_function("texts_of", 1, flags, move |context| of_body(context))
+        .and_then(|()| {
+            // A damaged turn can be removed. Its words stay in the index.
+            connection.create_scalar_function("stored_texts_of", 1, flags, move |context| {
+                Ok(of_body(context).unwrap_or_default())
+            })
         })
         .map_err(sqlite_error)
 }

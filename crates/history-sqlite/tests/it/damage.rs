@@ -1,8 +1,11 @@
 //! Damaged files: a load returns what was stored, or a typed error.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
-use conversant_core::{ChatHistory, HistoryError, Message, Note, Turn};
+use conversant_core::{ChatHistory, HistoryError, Message, Note, SessionFilter, Turn, TurnId};
 use conversant_history_sqlite::SqliteHistory;
 use conversant_testkit::block_on;
 use proptest::prelude::*;
@@ -149,6 +152,84 @@ fn turns_notes_and_lists_are_checked_too() {
     insta::assert_snapshot!(seen.join("\n"));
 }
 
+/// What is deleted for one user, or has expired, does not wait for another one's session.
+#[test]
+fn a_damaged_session_keeps_no_other_and_can_be_deleted() {
+    let day = Duration::from_secs(24 * 3600);
+    let damages = [
+        "UPDATE sessions SET epoch = 9 WHERE id = 'damaged'",
+        "UPDATE turns SET sum = sum + 1
+         WHERE place >> 32 = (SELECT key FROM sessions WHERE id = 'damaged')",
+        "UPDATE turns SET body = 'x'
+         WHERE place >> 32 = (SELECT key FROM sessions WHERE id = 'damaged')",
+    ];
+    for (search, damage) in [false, true]
+        .into_iter()
+        .flat_map(|search| damages.into_iter().map(move |damage| (search, damage)))
+    {
+        let folder = Folder::new();
+        let open = || {
+            let builder = SqliteHistory::builder(folder.file()).search(search);
+            builder.time_to_live(day).open().unwrap()
+        };
+        let history = open();
+        let old = SystemTime::now() - 2 * day;
+        let filter = SessionFilter::new().with_used_before(SystemTime::now() - day);
+        for name in ["a", "b", "c", "damaged", "d"] {
+            let turn = exchange(1).with_id(TurnId::at(old));
+            append(&history, name, &turn).unwrap();
+            append(&history, name, &exchange(2).with_id(TurnId::at(old))).unwrap();
+        }
+        block_on(history.close());
+        folder.sql(damage);
+        let history = open();
+        let is_row = damage.starts_with("UPDATE sessions");
+        for _ in 0..if is_row { 4 } else { 5 } {
+            // A session whose row is intact is deleted, whichever turn is damaged.
+            assert_eq!(block_on(history.delete_sessions(&filter, 1)).unwrap(), 1, "{damage}");
+        }
+        let left = block_on(history.delete_sessions(&filter, 1));
+        assert_eq!(matches!(left, Err(HistoryError::Corrupt { .. })), is_row, "{left:?}");
+        let id = session("damaged");
+        block_on(history.delete(&id)).unwrap();
+        assert_eq!(block_on(history.sessions(None, 9)).unwrap(), []);
+        let begun = append(&history, "damaged", &exchange(1)).unwrap();
+        // A call that began before is not saved after it.
+        assert!(begun.epoch > 0 && (begun.epoch > 9) == is_row, "{begun}");
+        assert_eq!(load(&history, "damaged").unwrap().messages.len(), 2);
+    }
+}
+
+#[test]
+fn a_damaged_session_keeps_no_other_from_expiring() {
+    let folder = Folder::new();
+    {
+        let history = folder.open();
+        for name in ["a", "b", "damaged", "z"] {
+            append(&history, name, &exchange(1)).unwrap();
+        }
+    }
+    folder.sql("UPDATE sessions SET epoch = 9, written = 1 WHERE id IN ('b', 'damaged')");
+    folder.sql("UPDATE sessions SET id = 'c' WHERE id = 'b'");
+    let history = SqliteHistory::builder(folder.file()).time_to_live(Duration::ZERO);
+    let history = history.open().unwrap();
+    let start = std::time::Instant::now();
+    while start.elapsed() < Duration::from_millis(3) {
+        std::hint::spin_loop();
+    }
+    assert_eq!(block_on(history.sweep(1)).unwrap(), 1);
+    let error = block_on(history.sweep(2)).unwrap_err().to_string();
+    assert!(error.contains("the row of session `c` is damaged"), "{error}");
+    let left = block_on(folder.open().sessions(None, 9)).unwrap_err();
+    assert!(matches!(left, HistoryError::Corrupt { .. }), "{left}");
+    // One whose id is damaged is deleted by its hash.
+    for name in ["b", "damaged"] {
+        block_on(history.delete(&session(name))).unwrap();
+    }
+    assert_eq!(block_on(folder.open().sessions(None, 9)).unwrap(), []);
+    assert_eq!(block_on(history.sweep(9)).unwrap(), 0);
+}
+
 /// Values that a damaged page can have, in rows other than those of turns: the error names the
 /// session and what is damaged.
 #[test]
@@ -194,7 +275,7 @@ fn values_of_another_type_are_damage_that_is_named() {
         let history = folder.open();
         let error = match table {
             "labels" => {
-                let filter = conversant_core::SessionFilter::new();
+                let filter = SessionFilter::new();
                 let listed = block_on(history.list_sessions(&filter, None, 9)).unwrap_err();
                 assert!(listed.to_string().contains("session `a`"), "{change}: {listed}");
                 block_on(history.session_info(&id)).unwrap_err()

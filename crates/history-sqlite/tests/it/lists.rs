@@ -129,6 +129,41 @@ fn a_search_takes_any_text() {
     }
 }
 
+/// The index splits words at what is neither a letter nor a digit for it.
+#[test]
+fn a_deletion_takes_the_words_as_they_are() {
+    let folder = Folder::new();
+    let history = SqliteHistory::builder(folder.file()).search(true).open().unwrap();
+    let cases = [
+        ("\u{915}\u{93e}\u{92e}", "\u{915}\u{940}\u{92e}\u{924} kya hai"),
+        ("don't", "Don took a T shirt. Don, tomorrow!"),
+        ("l'\u{e9}t\u{e9}", "L, ete"),
+        ("e-mail", "The letter E, mailed."),
+        ("\u{e9}t\u{e9}", "ete"),
+    ];
+    for (word, other) in cases {
+        append(&history, "other", &Turn::exchange(other, "ok")).unwrap();
+        block_on(history.set_title(&session("other"), Some(other))).unwrap();
+        // In a turn or in the title, also in one that a fork shares or a branch has.
+        let turn = Turn::exchange(format!("({})", word.to_uppercase()), "ok");
+        append(&history, "turn", &turn).unwrap();
+        append(&history, "turn", &exchange(1)).unwrap();
+        block_on(history.fork(&session("turn"), turn.id().into(), &session("fork"))).unwrap();
+        append(&history, "branch", &exchange(2)).unwrap();
+        let start = history.at(conversant_core::Point::Start).unwrap();
+        append(&*start, "branch", &turn).unwrap();
+        append(&*start, "branch", &exchange(3)).unwrap();
+        block_on(history.set_title(&session("title"), Some(&format!("On {word}.")))).unwrap();
+        assert_eq!(found(&history, &words(word)).len(), 5, "{word}");
+        let deleted =
+            [2, 2, 2].map(|limit| block_on(history.delete_sessions(&words(word), limit)).unwrap());
+        assert_eq!(deleted, [2, 2, 0], "{word}");
+        assert_eq!(found(&history, &SessionFilter::new()), ["other"], "{word}");
+        block_on(history.delete(&session("other"))).unwrap();
+    }
+    block_on(history.check_integrity()).unwrap();
+}
+
 /// Returns whether a file of the store, or a log, has some bytes.
 fn is_on_disk(folder: &Folder, text: &str) -> bool {
     let files = std::fs::read_dir(folder.file().parent().unwrap()).unwrap();
