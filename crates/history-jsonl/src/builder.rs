@@ -64,7 +64,8 @@ impl JsonlHistoryBuilder {
 
     /// Sets how long an operation waits for its session if another process, or another store, has
     /// locked it. Then it fails with [`HistoryError::Busy`]. The default is 10 seconds; zero does
-    /// not wait. Other sessions do not wait with it.
+    /// not wait. Other sessions do not wait with it, unless it waits for the files that sessions
+    /// share: then it keeps one of the [threads](Self::threads).
     pub const fn lock_timeout(mut self, time: Duration) -> Self {
         self.settings.lock_timeout = time;
         self

@@ -357,8 +357,8 @@ impl<'c> Conversation<'c> {
         index.notes.iter().map(&mut read).collect()
     }
 
-    /// Removes the turns and notes and starts a new epoch. Unless `keep_name`, the session's id and
-    /// labels are removed too.
+    /// Removes the turns and notes and starts a new epoch, with the damaged files that repairs have
+    /// kept. Unless `keep_name`, the session's id and labels are removed too.
     pub(crate) fn clear(&mut self, keep_name: bool) -> Result<(), HistoryError> {
         let was_there = self.index.as_ref().is_some_and(|index| index.header.session.is_some());
         let epoch = self.version_at(None).epoch.saturating_add(1);
@@ -369,7 +369,8 @@ impl<'c> Conversation<'c> {
             }
             false => Header::new(None, epoch),
         };
-        self.replace(&header.encode()?)
+        self.replace(&header.encode()?)?;
+        self.paths.remove_damaged().map_err(io_error)
     }
 
     /// Replaces the file, and removes what only this session shared.

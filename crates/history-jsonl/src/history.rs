@@ -16,7 +16,6 @@ use conversant_history::BranchedHistory;
 use crate::{
     cache::{Cache, TornTail},
     conversation::Conversation,
-    error::in_file,
     list::{self, Failed, Listed, Wanted},
     lock::{self, LockMode, SessionLock},
     log_record,
@@ -24,7 +23,7 @@ use crate::{
     paths::SessionPaths,
     repair::{self, Repaired},
     serial_executor::SerialExecutor,
-    shared_turns, tail,
+    tail,
 };
 
 /// The attempts to fork a session that others clear at the same time.
@@ -53,35 +52,6 @@ pub(crate) struct Settings {
 }
 
 impl JsonlHistory {
-    /// Removes at most `limit` sessions whose [time to
-    /// live](crate::JsonlHistoryBuilder::time_to_live) is over, and returns how many it removed.
-    /// Also removes the turns of deleted sessions that no fork needs, if a process was killed
-    /// before it did.
-    ///
-    /// # Errors
-    /// The errors of a write, and that of a file that is damaged, after the others were removed.
-    pub async fn sweep(&self, limit: usize) -> Result<usize, HistoryError> {
-        let (expired, mut failed) = self.list(None, limit, true, Failed::Kept(None)).await?;
-        let time_to_live = self.store.settings.time_to_live;
-        let mut removed = 0;
-        for session in &expired {
-            let delete = move |conversation: &mut Conversation<'_>, lock: Option<&SessionLock>| {
-                // The session may have been written since.
-                let is_wanted = conversation.has_expired(time_to_live);
-                if is_wanted {
-                    delete(conversation, lock)?;
-                }
-                Ok(usize::from(is_wanted))
-            };
-            let deleted = self.with(session, LockMode::Exclusive, None, delete).await;
-            removed += self.settled(&mut failed, session, deleted)?;
-        }
-        let (folder, timeout) = (self.folder().to_owned(), self.store.settings.lock_timeout);
-        let swept = self.store.executor.run(move || shared_turns::sweep(&folder, timeout)).await;
-        failed.finish()?;
-        swept.map(|()| removed)
-    }
-
     /// Returns the path of a session's file, whether it exists or not.
     #[must_use]
     pub fn path(&self, session: &SessionId) -> PathBuf {
@@ -96,8 +66,9 @@ impl JsonlHistory {
     }
 
     /// Replaces the file of a damaged conversation by one with the turns that can be read. The
-    /// damaged file is kept under another name, notes are left out, and the session starts a new
-    /// epoch. A branch whose point is lost follows the turn that was the tip then.
+    /// damaged file is kept under another name until the session is cleared or deleted; notes are
+    /// left out, and the session starts a new epoch. A branch whose point is lost follows the turn
+    /// that was the tip then.
     ///
     /// # Errors
     /// The errors of a write.
@@ -118,7 +89,7 @@ impl JsonlHistory {
         self.store.cache.clear();
     }
 
-    fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.store.settings.folder
     }
 
@@ -143,21 +114,8 @@ impl JsonlHistory {
         self.store.executor.run(list).await
     }
 
-    /// Returns the number of sessions that were deleted: none if the file is damaged.
-    fn settled(
-        &self,
-        failed: &mut Failed,
-        session: &SessionId,
-        deleted: Result<usize, HistoryError>,
-    ) -> Result<usize, HistoryError> {
-        match deleted.map_err(|error| in_file(&self.path(session), error)) {
-            Err(error @ HistoryError::Corrupt { .. }) => Ok(failed.file(Err(error))?.unwrap_or(0)),
-            deleted => deleted,
-        }
-    }
-
     /// Runs a function that looks at all sessions.
-    async fn list_with<T: Send + 'static>(
+    pub(crate) async fn list_with<T: Send + 'static>(
         &self,
         run: impl FnOnce(&Listed<'_>) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
@@ -210,44 +168,6 @@ impl JsonlHistory {
         self.write(session, |conversation| conversation.set_label(name, value)).await
     }
 
-    pub(crate) async fn delete_selected(
-        &self,
-        filter: &SessionFilter,
-        limit: usize,
-    ) -> Result<usize, HistoryError> {
-        if filter.is_empty() {
-            return Err(HistoryError::EmptyFilter);
-        }
-        let wanted = filter.clone();
-        let mut failed = Failed::Kept(None);
-        let list = move |listed: &Listed<'_>| {
-            listed.oldest(&wanted, limit, &mut failed).map(|found| (found, failed))
-        };
-        let (found, mut failed) = self.list_with(list).await?;
-        let mut deleted = 0;
-        for info in found {
-            let filter = filter.clone();
-            let delete = move |conversation: &mut Conversation<'_>, lock: Option<&SessionLock>| {
-                // The session may have been used since.
-                let is_wanted = match conversation.info()? {
-                    Some(info) if filter.matches(&info) => {
-                        list::has_words(conversation.paths, &info, &filter)?
-                    }
-                    _ => false,
-                };
-                if is_wanted {
-                    delete(conversation, lock)?;
-                }
-                Ok(usize::from(is_wanted))
-            };
-            let time_to_live = self.store.settings.time_to_live;
-            let session = &info.session;
-            let done = self.with(session, LockMode::Exclusive, time_to_live, delete).await;
-            deleted += self.settled(&mut failed, session, done)?;
-        }
-        failed.finish().map(|()| deleted)
-    }
-
     async fn read<T: Send + 'static>(
         &self,
         session: &SessionId,
@@ -268,7 +188,7 @@ impl JsonlHistory {
     }
 
     /// Runs an operation on a conversation, and on the lock if the operation needs one.
-    async fn with<T: Send + 'static>(
+    pub(crate) async fn with<T: Send + 'static>(
         &self,
         session: &SessionId,
         mode: LockMode,
@@ -342,20 +262,6 @@ impl JsonlHistory {
         }
         Err(HistoryError::Busy)
     }
-
-    pub(crate) async fn delete_session(&self, session: &SessionId) -> Result<(), HistoryError> {
-        // An expired session is deleted once, not twice.
-        self.with(session, LockMode::Exclusive, None, delete).await
-    }
-}
-
-/// Deletes a session, and the lease of it. If the session cannot be deleted, the lease stays.
-fn delete(
-    conversation: &mut Conversation<'_>,
-    lock: Option<&SessionLock>,
-) -> Result<(), HistoryError> {
-    conversation.clear(false)?;
-    lock.map_or(Ok(()), SessionLock::remove_lease)
 }
 
 #[async_trait]

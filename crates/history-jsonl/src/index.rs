@@ -155,6 +155,11 @@ impl Index {
         self.scan(file, None)
     }
 
+    /// Reads the lines that have not been read up to a turn, if the file has it.
+    pub(crate) fn read_to(&mut self, file: &File, turn: TurnId) -> Result<(), HistoryError> {
+        self.scan(file, Some(turn))
+    }
+
     /// Returns the first line of the file.
     pub(crate) fn start(&self) -> &[u8] {
         &self.start

@@ -25,6 +25,7 @@ mod builder;
 mod cache;
 mod chat_history;
 mod conversation;
+mod deletion;
 mod empty_turn;
 mod error;
 mod file_io;

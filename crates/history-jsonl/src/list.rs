@@ -1,6 +1,12 @@
 //! The sessions of a folder.
 
-use std::{fs, fs::File, io::ErrorKind, path::Path, time::Duration};
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io::ErrorKind,
+    path::Path,
+    time::Duration,
+};
 
 use conversant_core::{
     HistoryError, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage,
@@ -205,11 +211,13 @@ impl Listed<'_> {
         Ok(SessionPage::of(found, limit))
     }
 
-    /// Returns the sessions that a filter selects, least recently used first.
+    /// Returns at most `limit` sessions that a filter selects, apart from some, least recently used
+    /// first.
     pub(crate) fn oldest(
         &self,
         filter: &SessionFilter,
         limit: usize,
+        except: &HashSet<SessionId>,
         failed: &mut Failed,
     ) -> Result<Vec<SessionInfo>, HistoryError> {
         filter.search_words()?;
@@ -217,6 +225,9 @@ impl Listed<'_> {
         for info in self.selected(filter, failed)?.into_iter().rev() {
             if found.len() == limit {
                 break;
+            }
+            if except.contains(&info.session) {
+                continue;
             }
             if failed.file(self.has_words(&info, filter))? == Some(true) {
                 found.push(info);

@@ -72,6 +72,25 @@ impl SessionPaths {
         path
     }
 
+    /// Returns the path of a damaged file of the session that a repair has kept. They are numbered
+    /// from 1 on.
+    pub(crate) fn damaged(&self, number: u32) -> PathBuf {
+        self.with_extension(&format!("{number}.damaged"))
+    }
+
+    /// Removes the damaged files that repairs have kept.
+    pub(crate) fn remove_damaged(&self) -> io::Result<()> {
+        let mut is_removed = false;
+        for number in 1..=u32::MAX {
+            match fs::remove_file(self.damaged(number)) {
+                Ok(()) => is_removed = true,
+                Err(error) if error.kind() == ErrorKind::NotFound => break,
+                Err(error) => return Err(error),
+            }
+        }
+        if is_removed { sync_folder(&self.folder) } else { Ok(()) }
+    }
+
     /// Returns the path under which forks find the file of an id.
     pub(crate) fn shared(&self, file: TurnId) -> PathBuf {
         shared(&self.folder, file)

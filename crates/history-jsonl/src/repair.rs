@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     path::PathBuf,
     time::SystemTime,
 };
@@ -30,7 +30,8 @@ pub struct Repaired {
     pub lost: Vec<u64>,
     /// Whether the session was a fork, and the turns that it shares were lost.
     pub lost_shared: bool,
-    /// The path of the damaged file.
+    /// The path of the damaged file, which has the texts of the conversation. It is removed when the
+    /// session is cleared or deleted.
     pub damaged: PathBuf,
 }
 
@@ -100,6 +101,17 @@ impl Readable {
     }
 }
 
+/// Gives the damaged file another name, under which it is kept.
+fn keep(paths: &SessionPaths) -> io::Result<PathBuf> {
+    let mut numbers = (1..=u32::MAX).map(|number| paths.damaged(number));
+    // The session is locked, so that no other repair takes the name.
+    let free = numbers.find(|path| fs::symlink_metadata(path).is_err());
+    let damaged = free.unwrap_or_else(|| paths.damaged(0));
+    fs::hard_link(paths.file(), &damaged)
+        .or_else(|_| fs::copy(paths.file(), &damaged).map(drop))?;
+    Ok(damaged)
+}
+
 pub(crate) fn repair(paths: &SessionPaths, session: &SessionId) -> Result<Repaired, HistoryError> {
     let mut reader = BufReader::new(file_io::open(&paths.file()).map_err(io_error)?);
     let (mut readable, mut lost, mut lost_shared) = (Readable::default(), Vec::new(), false);
@@ -130,10 +142,7 @@ pub(crate) fn repair(paths: &SessionPaths, session: &SessionId) -> Result<Repair
             None => lost.push(number),
         }
     }
-    let damaged = paths.with_extension(&format!("{}.damaged", TurnId::random()));
-    fs::hard_link(paths.file(), &damaged)
-        .or_else(|_| fs::copy(paths.file(), &damaged).map(drop))
-        .map_err(io_error)?;
+    let damaged = keep(paths).map_err(io_error)?;
     // The unknown epoch must not recur. Seconds since 1970 are more than any session was cleared.
     let seconds = clock::millis(SystemTime::now()) / 1000;
     let epoch = epoch.map_or(seconds, |epoch| epoch.saturating_add(1));

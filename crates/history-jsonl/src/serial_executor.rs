@@ -2,7 +2,8 @@
 //!
 //! An operation is queued when its future is first polled, before all that are queued later for the
 //! same session, and runs even if its future is dropped. One whose session is locked by another
-//! process waits on a thread of its own kind, so that other sessions do not wait with it.
+//! process waits on a thread of its own kind, so that other sessions do not wait with it. The lock
+//! of shared files, which an operation finds that it needs, is waited for in the operation.
 //! Operations of no session, such as lists, run at the same time, and leave a thread to the others.
 
 use std::{

@@ -10,6 +10,7 @@ use std::{
     io::ErrorKind,
     iter,
     path::Path,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -22,7 +23,7 @@ use crate::{
     header::{Base, Header},
     index::Index,
     lines::Lines,
-    lock::{LockFile, SessionLock},
+    lock::{LockFile, PAUSES, SessionLock},
     paths::{EXTENSION, SHARED_EXTENSION, SessionPaths, shared, sync_folder},
     rewrite::Rewritten,
     shared_file::{has_parts, missing, open},
@@ -141,6 +142,23 @@ fn read(folder: &Path, path: &Path) -> Result<(File, Index), HistoryError> {
     Ok((file, index))
 }
 
+/// Opens and indexes a shared file, up to the turns that forks need if what follows is damaged.
+fn read_needed(
+    folder: &Path,
+    path: &Path,
+    needed: &[TurnId],
+) -> Result<(File, Index), HistoryError> {
+    match read(folder, path) {
+        Err(HistoryError::Corrupt { .. }) => {}
+        read => return read,
+    }
+    let file = open(path)?;
+    let mut index = Index::begin(&file)?;
+    index.read_shared(folder)?;
+    needed.iter().try_for_each(|turn| index.read_to(&file, *turn))?;
+    Ok((file, index))
+}
+
 /// The work that is left once a session's file was replaced.
 pub(crate) struct Release<'p> {
     folder: &'p Path,
@@ -193,15 +211,26 @@ pub(crate) fn sweep(folder: &Path, lock_timeout: Duration) -> Result<(), History
     if !names.any(|entry| entry.is_ok_and(|entry| shared_id(&entry.path()).is_some())) {
         return Ok(());
     }
-    let _lock = lock(folder, Instant::now().checked_add(lock_timeout))?;
-    let mut heads = Heads::read(folder, None)?;
-    let mut next: Vec<TurnId> = heads.0.iter().filter_map(|(shared, _)| *shared).collect();
-    while let Some(file) = next.pop() {
-        // A file that was removed may have been the last to need another one.
-        next.extend(release(folder, &mut heads, file)?.map(|base| base.file));
+    let mut next = None;
+    loop {
+        let locked = lock(folder, Instant::now().checked_add(lock_timeout))?;
+        let mut heads = Heads::read(folder, None)?;
+        let all = || heads.0.iter().filter_map(|(shared, _)| *shared).collect::<Vec<_>>();
+        let left = next.get_or_insert_with(all);
+        let started = Instant::now();
+        while started.elapsed() < HOLD {
+            let Some(file) = left.pop() else { return Ok(()) };
+            // A file that was removed may have been the last to need another one.
+            left.extend(release(folder, &mut heads, file)?.map(|base| base.file));
+        }
+        drop(locked);
+        // Those that wait look at the lock from time to time.
+        thread::sleep(PAUSES.1 * 2);
     }
-    Ok(())
 }
+
+/// How long a sweep keeps others from the shared files at a time.
+const HOLD: Duration = Duration::from_millis(50);
 
 fn shared_id(path: &Path) -> Option<TurnId> {
     let is_shared = path.extension().is_some_and(|extension| extension == SHARED_EXTENSION);
@@ -297,7 +326,11 @@ fn settle(
         remove(folder, file)?;
         return Ok(false);
     }
-    let (opened, index) = read(folder, &path)?;
+    let (opened, index) = match read_needed(folder, &path, &needed) {
+        // The file stays as it is: reading the fork is an error.
+        Err(HistoryError::Corrupt { .. }) if newest.is_none() => return Ok(true),
+        found => found.map_err(|error| in_file(&path, error))?,
+    };
     let header = &index.header;
     let mut seen = HashSet::new();
     // A turn that neither file has was lost before: reading the fork is an error.

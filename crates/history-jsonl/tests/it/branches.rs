@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     sync::Barrier,
     thread,
     time::{Duration, SystemTime},
@@ -254,6 +255,61 @@ fn a_killed_deletion_is_finished_by_the_next_sweep() {
     assert!(!all_text(&folder).contains("question 1"));
     assert_eq!(texts(&history, "b"), "question 0;answer 0;");
     fs::remove_file(history.path(&session("b"))).unwrap();
+    block_on(history.sweep(9)).unwrap();
+    assert!(!folder.endings().contains(&"shared".to_owned()));
+}
+
+/// The origin was repaired, so that the damaged file is of no session. No repair reaches it.
+#[test]
+fn damage_behind_the_turns_that_forks_need_is_removed() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let turns = fill(&history, "a", 5);
+    fork(&history, "a", &turns[1], "b");
+    fork(&history, "a", &turns[0], "c");
+    block_on(history.close());
+    let path = history.path(&session("a"));
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.len() - 30;
+    bytes[at] ^= 1;
+    // It keeps its other name.
+    fs::OpenOptions::new().write(true).open(&path).unwrap().write_all(&bytes).unwrap();
+    let history = folder.open();
+    let repaired = block_on(history.repair(&session("a"))).unwrap();
+    assert_eq!((repaired.turns, repaired.lost), (4, vec![6]));
+    block_on(history.delete(&session("a"))).unwrap();
+    assert!(all_text(&folder).contains("question 4"));
+    block_on(history.sweep(9)).unwrap();
+    let text = all_text(&folder);
+    assert!(text.contains("question 1") && !text.contains("question 2"), "{text}");
+    block_on(history.delete(&session("b"))).unwrap();
+    assert_eq!(texts(&history, "c"), "question 0;answer 0;");
+    block_on(history.delete(&session("c"))).unwrap();
+    assert!(!folder.endings().contains(&"shared".to_owned()));
+}
+
+/// Shared turns that cannot be read are left where they are, for the repair of the fork.
+#[test]
+fn damaged_turns_that_a_fork_needs_keep_no_other_session() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let turns = fill(&history, "a", 3);
+    fork(&history, "a", &turns[2], "b");
+    fork(&history, "a", &turns[0], "c");
+    block_on(history.close());
+    let path = history.path(&session("a"));
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.len() - 30;
+    bytes[at] ^= 1;
+    fs::OpenOptions::new().write(true).open(&path).unwrap().write_all(&bytes).unwrap();
+    let history = folder.open();
+    block_on(history.repair(&session("a"))).unwrap();
+    block_on(history.sweep(9)).unwrap();
+    assert_eq!(texts(&history, "c"), "question 0;answer 0;");
+    block_on(history.delete(&session("c"))).unwrap();
+    assert_eq!(texts(&history, "a"), "question 0;answer 0;question 1;answer 1;");
+    load(&history, "b").unwrap_err();
+    assert!(block_on(history.repair(&session("b"))).unwrap().lost_shared);
     block_on(history.sweep(9)).unwrap();
     assert!(!folder.endings().contains(&"shared".to_owned()));
 }

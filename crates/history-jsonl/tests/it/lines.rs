@@ -195,6 +195,32 @@ fn what_can_be_read_of_a_damaged_file_is_saved() {
     assert!(block_on(history.repair(&session("b"))).is_err());
 }
 
+/// The damaged file has all texts of the conversation.
+#[test]
+fn what_a_repair_has_kept_is_removed_with_the_conversation() {
+    for is_cleared in [true, false] {
+        let folder = Folder::new();
+        let mut lines = LINES.clone();
+        lines[2][60] ^= 1;
+        let history = folder.open();
+        append(&history, "b", &exchange(1)).unwrap();
+        block_on(history.repair(&session("b"))).unwrap();
+        for _ in 0..3 {
+            folder.write("a", &joined(&lines));
+            assert!(block_on(history.repair(&session("a"))).unwrap().damaged.exists());
+        }
+        let damaged =
+            || folder.endings().iter().filter(|ending| ending.as_str() == "damaged").count();
+        assert_eq!(damaged(), 4);
+        match is_cleared {
+            true => block_on(history.clear(&session("a"))).unwrap(),
+            false => block_on(history.delete(&session("a"))).unwrap(),
+        }
+        // That of another session stays.
+        assert_eq!(damaged(), 1);
+    }
+}
+
 #[test]
 fn a_later_format_is_told_and_left_alone() {
     let folder = Folder::new();

@@ -199,6 +199,83 @@ fn a_damaged_file_does_not_keep_the_others_from_expiring() {
     }
 }
 
+/// Callers go on until nothing was deleted, or there is an error.
+#[test]
+fn a_damaged_file_is_an_error_once_fewer_others_than_the_limit_are_left() {
+    for (what, fault) in FAULTS {
+        let (_folder, history) = with_fault(*fault);
+        let filter = SessionFilter::new().with_label("user", "ada");
+        for _ in 0..2 {
+            assert_eq!(block_on(history.delete_sessions(&filter, 1)).unwrap(), 1, "{what}");
+        }
+        let error = block_on(history.delete_sessions(&filter, 1)).unwrap_err();
+        assert!(matches!(error, HistoryError::Corrupt { .. }), "{what}: {error}");
+        let left = ["a", "b"].map(|name| load(&history, name).unwrap().messages.len());
+        assert_eq!(left, [0, 0], "{what}");
+    }
+}
+
+/// The file of the session is intact, and the turns that it shares are not there.
+#[test]
+fn another_session_takes_the_place_of_one_that_cannot_be_deleted() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let turn = exchange(1);
+    append(&history, "origin", &turn).unwrap();
+    block_on(history.set_label(&session("origin"), "user", Some("ada"))).unwrap();
+    let fork = block_on(history.fork(&session("origin"), turn.id().into(), &session("fork")));
+    fork.unwrap();
+    block_on(history.set_label(&session("origin"), "user", None)).unwrap();
+    for number in 2..4 {
+        let name = format!("session {number}");
+        append(&history, &name, &exchange(number)).unwrap();
+        block_on(history.set_label(&session(&name), "user", Some("ada"))).unwrap();
+    }
+    block_on(history.close());
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "shared") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let history = folder.open();
+    let filter = SessionFilter::new().with_label("user", "ada");
+    for name in ["session 2", "session 3"] {
+        assert_eq!(block_on(history.delete_sessions(&filter, 1)).unwrap(), 1);
+        assert_eq!(load(&history, name).unwrap().messages.len(), 0);
+    }
+    let error = block_on(history.delete_sessions(&filter, 1)).unwrap_err().to_string();
+    assert!(error.contains("the turns that the fork shares are missing"), "{error}");
+}
+
+/// Their first lines are intact, so that a sweep chooses them again.
+#[test]
+fn damaged_sessions_do_not_keep_others_from_expiring() {
+    let (_, fault) = FAULTS[0];
+    let folder = Folder::new();
+    let history = folder.builder().time_to_live(Duration::from_secs(3600)).open().unwrap();
+    for number in 0..6 {
+        let name = format!("session {number}");
+        append(&history, &name, &exchange(number)).unwrap();
+        let path = history.path(&session(&name));
+        if number % 2 == 0 {
+            fault(&path);
+        }
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(7200)).unwrap();
+    }
+    for _ in 0..3 {
+        assert_eq!(block_on(history.sweep(1)).unwrap(), 1);
+    }
+    let error = block_on(history.sweep(1)).unwrap_err();
+    assert!(matches!(error, HistoryError::Corrupt { .. }), "{error}");
+    assert_eq!(block_on(history.sweep(0)).unwrap_or_default(), 0);
+    for number in [1, 3, 5] {
+        let text = String::from_utf8(folder.read(&format!("session {number}"))).unwrap();
+        assert!(!text.contains("question"), "{number}: {text}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_that_leads_nowhere_is_told() {
