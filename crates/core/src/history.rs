@@ -352,7 +352,8 @@ pub trait ChatHistory: Send + Sync {
 
     /// Begins a session with the turns of another one up to a point, and returns its version. Notes
     /// are not taken along. The two sessions are independent: clearing or deleting one does not
-    /// change the other. Unsupported by default.
+    /// change the other. A store that copies the turns may leave some of them in the new session if
+    /// it fails, and says how to go on. Unsupported by default.
     ///
     /// # Errors
     /// - [`HistoryError::UnknownTurn`] if the session does not have the point.
@@ -439,9 +440,9 @@ pub trait ChatHistory: Send + Sync {
     /// - [`HistoryError::InvalidText`] if the text has more than [`SessionFilter::MAX_WORDS`]
     ///   different words, or a word with symbols at its ends, such as `C++`, which the store does
     ///   not look up.
-    async fn delete_sessions(
     /// - That of a session that is damaged, which keeps no other: it is returned once fewer others
     ///   than the limit are left.
+    async fn delete_sessions(
         &self,
         filter: &SessionFilter,
         limit: usize,

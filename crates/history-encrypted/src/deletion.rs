@@ -12,7 +12,8 @@ use crate::{
 const MAX_ATTEMPTS: usize = 8;
 
 /// Deletes at most `limit` of the sessions that a filter by labels selects, the one that was used
-/// last at the end. Once there are no others, a session that it could select as well is an error.
+/// last at the end. Once there are no others, a session that it could select as well, or one that is
+/// damaged, is an error.
 pub(crate) async fn delete_selected(
     inner: &impl ChatHistory,
     codec: &Codec,
@@ -30,8 +31,17 @@ pub(crate) async fn delete_selected(
         }
     }
     let mut deleted = 0;
-    for session in selected.iter().rev().take(limit) {
-        deleted += usize::from(delete(inner, codec, session, filter).await?);
+    // Further ones take the places of those that have changed since, or are damaged.
+    for session in selected.iter().rev() {
+        if deleted == limit {
+            break;
+        }
+        match delete(inner, codec, session, filter).await {
+            Err(error @ HistoryError::Corrupt { .. }) => {
+                undecided.get_or_insert(error);
+            }
+            outcome => deleted += usize::from(outcome?),
+        }
     }
     match undecided {
         Some(error) if deleted < limit => Err(error),

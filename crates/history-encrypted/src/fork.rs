@@ -1,11 +1,12 @@
 //! Forks: copies of turns, since a record is bound to its session.
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Version};
+use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, Version};
 
 /// The title that a fork has while it begins.
 const BEGINS: &str = "fork";
 
-/// Begins a session of an encrypted history with the turns of another one up to a point.
+/// Begins a session of an encrypted history with the turns of another one up to a point, or goes on
+/// with a fork that has stopped before it had all of them.
 pub(crate) async fn fork(
     history: &impl ChatHistory,
     session: &SessionId,
@@ -18,18 +19,33 @@ pub(crate) async fn fork(
     let mut version = history.load(into, Range::LastMessages(0)).await?.version;
     let has_turns =
         version.messages > 0 || !history.alternatives(into, Point::Start).await?.is_empty();
-    if has_turns {
+    let stored = if has_turns { begun(history, &turns, into).await? } else { Some(0) };
+    let Some(stored) = stored else {
         let expected = Version::new(version.epoch, 0);
         return Err(HistoryError::Stale { expected, current: version });
-    }
+    };
     match begin(history, session, into, turns.is_empty()).await {
         Ok(()) | Err(HistoryError::Unsupported { .. }) => {}
         Err(error) => return Err(error),
     }
-    for turn in &turns {
+    for turn in turns.iter().skip(stored) {
         version = history.append(into, turn, Expect::Exactly(version)).await?;
     }
     Ok(version)
+}
+
+/// Returns how many of the turns a session has that has the first of them and no others. `None`: it
+/// has others, or all.
+async fn begun(
+    history: &impl ChatHistory,
+    turns: &[Turn],
+    into: &SessionId,
+) -> Result<Option<usize>, HistoryError> {
+    let stored = history.turns(into, Range::All).await?;
+    let is_begun = (1..turns.len()).contains(&stored.len())
+        && stored.iter().zip(turns).all(|(stored, turn)| stored.id() == turn.id())
+        && history.alternatives(into, Point::Start).await?.len() == 1;
+    Ok(Some(stored.len()).filter(|_| is_begun))
 }
 
 /// Gives a session the labels of the one that it forks, except for those that it has. It is used

@@ -295,8 +295,8 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
     /// the new session.
     ///
     /// # Cancellation
-    /// A fork that is dropped leaves the new session with labels, and with the first of the turns.
-    /// Delete it and fork again.
+    /// A fork that fails or is dropped can leave the new session with labels, and with the first of
+    /// the turns. The same call again goes on with it, as long as the session has no other turns.
     async fn fork(
         &self,
         session: &SessionId,

@@ -12,6 +12,10 @@ use crate::{
 const MESSAGES: u8 = 1;
 const OTHER: u8 = 0;
 
+/// The largest note, in bytes of its JSON: what a store takes ([`Note::MAX_BYTES`]) without the
+/// growth by base64, with room for what the store adds.
+const MAX_BYTES: u64 = 12_500_000;
+
 /// Encrypts a note.
 pub(crate) fn seal(
     keys: &Keyring,
@@ -21,6 +25,10 @@ pub(crate) fn seal(
 ) -> Result<Note, HistoryError> {
     let encode = |error: serde_json::Error| HistoryError::Backend { source: error.into() };
     let json = serde_json::to_vec(&note.body).map_err(encode)?;
+    let (bytes, limit) = (json.len() as u64, MAX_BYTES);
+    if bytes > limit {
+        return Err(HistoryError::TooLarge { what: "note", bytes, limit });
+    }
     let mut envelope = Envelope::with_capacity(json.len() + 17);
     envelope.push(&note.covers.epoch.to_be_bytes());
     envelope.push(&note.covers.messages.to_be_bytes());

@@ -83,7 +83,7 @@ enum Change {
     SameLabel,
 }
 
-/// A store whose session is changed after it was looked at.
+/// A store whose session `a` is changed after it was looked at.
 struct Changing {
     store: InMemoryHistory,
     change: Change,
@@ -117,6 +117,9 @@ impl ChatHistory for Changing {
     async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
         let found = self.store.session_info(session).await?;
         let others = encrypted(&self.store);
+        if session.as_str() != "a" {
+            return Ok(found);
+        }
         match self.change {
             Change::Turn => {
                 let turn = Turn::exchange("new", "turn");
@@ -173,6 +176,21 @@ pub(crate) fn a_session_that_changes_before_its_deletion_stays() {
         let left = block_on(history.session_info(&session("a"))).unwrap();
         assert_eq!(left.is_none(), is_deleted);
     }
+}
+
+/// Callers stop once nothing was deleted.
+pub(crate) fn another_session_takes_the_place_of_one_that_changes() {
+    let store = InMemoryHistory::new();
+    let history = encrypted(&store);
+    for name in ["a", "b"] {
+        append(&history, name, &exchange(0));
+        block_on(history.set_label(&session(name), "user", Some("ada"))).unwrap();
+    }
+    let filter = SessionFilter::new().with_label("user", "ada");
+    let changing = Encrypted::new(Changing { store, change: Change::Label }, keys());
+    assert_eq!(block_on(changing.delete_sessions(&filter, 1)).unwrap(), 1);
+    assert!(block_on(history.session_info(&session("a"))).unwrap().is_some());
+    assert!(block_on(history.session_info(&session("b"))).unwrap().is_none());
 }
 
 /// A store of which chosen calls fail.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod forks;
 mod keys;
 mod labels;
 mod own_store;
@@ -15,6 +16,9 @@ mod tampering;
 mod unreadable;
 
 conversant_harness::tests! {
+    forks {
+        a_fork_that_stops_is_continued_by_the_same_call,
+    }
     keys {
         keys_are_rotated,
         blinded_sessions_are_listed_and_copied,
@@ -28,6 +32,7 @@ conversant_harness::tests! {
         the_most_labels_are_changed_after_a_rotation,
         a_key_that_was_added_twice_keeps_labels,
         a_session_that_changes_before_its_deletion_stays,
+        another_session_takes_the_place_of_one_that_changes,
         a_change_that_stops_halfway_leaves_the_value_of_before_or_the_new_one,
         a_copy_keeps_the_names_that_fit,
     }
@@ -47,6 +52,7 @@ conversant_harness::tests! {
     sizes {
         what_is_checked_can_be_appended,
         a_message_grows_as_is_documented,
+        the_largest_note_is_stored,
         a_turn_without_messages_is_not_stored,
         a_range_of_bytes_is_exact,
         two_writers_have_one_order,

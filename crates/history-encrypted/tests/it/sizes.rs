@@ -1,6 +1,6 @@
 //! Sizes: `check` accounts for the growth, and a range of bytes is exact.
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Message, Range, Turn, Version};
+use conversant_core::{ChatHistory, Expect, HistoryError, Message, Note, Range, Turn, Version};
 use conversant_history_encrypted::Encrypted;
 use conversant_history_jsonl::JsonlHistory;
 use conversant_memory::InMemoryHistory;
@@ -58,6 +58,23 @@ pub(crate) fn a_message_grows_as_is_documented() {
         growths.push((3 * sealed).saturating_sub(4 * plain).div_ceil(3));
     }
     assert_eq!(growths.iter().max(), Some(&280));
+}
+
+/// The largest note is stored by a store that counts its own fields with it, and a larger one is
+/// refused by its own size.
+pub(crate) fn the_largest_note_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = JsonlHistory::open(folder.path()).unwrap();
+    let history = Encrypted::new(store, keys()).with_blinding_key(&key(9));
+    let put = |bytes: usize| {
+        // The text is quoted.
+        let note = Note::new("x".repeat(bytes - 2), Version::default());
+        block_on(history.put_note(&session("a"), "summary", &note))
+    };
+    put(12_500_000).unwrap();
+    let error = put(12_500_001).unwrap_err().to_string();
+    let expected = "cannot store a note of 12500001 bytes: the limit is 12500000 bytes";
+    assert_eq!(error, expected);
 }
 
 pub(crate) fn a_turn_without_messages_is_not_stored() {
