@@ -171,8 +171,8 @@ impl Grouped {
                 unanswered.get_or_insert(caller);
             }
             open.clear();
-            for call in message.tool_calls() {
-                *open.entry(call.id.clone().unwrap_or_default()).or_default() += 1;
+            for id in message.call_ids() {
+                *open.entry(id.unwrap_or_default().to_owned()).or_default() += 1;
             }
             caller = taken.position;
             true

@@ -78,7 +78,7 @@ impl<'m> Unanswered<'m> {
             Role::Function => self.unnamed = true,
             Role::Ai => {
                 self.unnamed = false;
-                self.ids.retain(|id| !contains_call(message, id));
+                self.ids.retain(|id| !message.call_ids().any(|call| call == Some(*id)));
             }
             _ => {}
         }
@@ -87,16 +87,4 @@ impl<'m> Unanswered<'m> {
     const fn is_empty(&self) -> bool {
         self.ids.is_empty() && !self.unnamed
     }
-}
-
-/// Returns whether a message contains the call with this id. Messages that LangChain stored before
-/// 0.1.17 have their calls in `additional_kwargs` only.
-fn contains_call(message: &Message, id: &str) -> bool {
-    let as_sent =
-        message.extra().get("additional_kwargs").and_then(|kwargs| kwargs.get("tool_calls"));
-    message.tool_calls().iter().any(|call| call.id.as_deref() == Some(id))
-        || message.invalid_tool_calls().iter().any(|call| call.id.as_deref() == Some(id))
-        || as_sent
-            .and_then(|calls| calls.as_array())
-            .is_some_and(|calls| calls.iter().any(|call| call["id"] == id))
 }

@@ -1,6 +1,6 @@
 //! Imports of the formats of other programs, from files made after their descriptions.
 
-use conversant_core::{Expect, Message, Turn};
+use conversant_core::{Expect, Message, Role, Turn};
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::block_on;
 use conversant_transfer::{Import, TransferEvent};
@@ -220,5 +220,55 @@ fn results_are_matched_with_their_calls() {
         let history = InMemoryHistory::new();
         let (_, omissions) = import(&Import::fine_tuning(), &history, line.as_bytes());
         assert_eq!(omissions.len(), omitted, "{results:?}: {omissions:?}");
+    }
+}
+
+/// The stored forms of a message with the call `a`, and whether its arguments are JSON.
+pub(crate) fn calls_of_each_form() -> [(serde_json::Value, bool); 4] {
+    let call = serde_json::json!([{"name": "mail", "args": {}, "id": "a"}]);
+    let invalid =
+        serde_json::json!([{"name": "mail", "args": "{\"to\":", "id": "a", "error": null}]);
+    let function = serde_json::json!({"name": "mail", "arguments": "{}"});
+    let raw = serde_json::json!({"tool_calls": [{"id": "a", "function": function}]});
+    [
+        (serde_json::json!({"content": "", "tool_calls": call}), true),
+        (serde_json::json!({"content": "", "invalid_tool_calls": invalid}), false),
+        // As LangChain stored them before 0.1.17, and as it does since then.
+        (serde_json::json!({"content": "", "additional_kwargs": raw}), true),
+        (serde_json::json!({"content": "", "additional_kwargs": raw, "tool_calls": call}), true),
+    ]
+}
+
+#[test]
+fn calls_of_each_form_keep_their_results() {
+    for (calls, _) in calls_of_each_form() {
+        let question = serde_json::json!({"type": "human", "data": {"content": "q"}});
+        let asked = serde_json::json!({"type": "ai", "data": calls});
+        let data = serde_json::json!({"content": "sent", "tool_call_id": "a"});
+        let result = serde_json::json!({"type": "tool", "data": data});
+        let answer = serde_json::json!({"type": "ai", "data": {"content": "done"}});
+        let format = Import::langchain_file(session("a"));
+
+        let history = InMemoryHistory::new();
+        let file = serde_json::json!([question, asked, result, answer]).to_string();
+        let (done, omissions) = import(&format, &history, file.as_bytes());
+        assert_eq!((done.unwrap().turns, omissions), (1, Vec::new()), "{calls}");
+        let stored = load(&history, "a").unwrap().messages;
+        let roles: Vec<_> = stored.iter().map(|message| message.role().clone()).collect();
+        assert_eq!(roles, [Role::Human, Role::Ai, Role::Tool, Role::Ai]);
+
+        // The form that goes out comes in again.
+        let write = conversant_transfer::Export::langchain_file(session("a"));
+        let (file, _) = super::support::export(&write, &history);
+        let other = InMemoryHistory::new();
+        import(&format, &other, file.as_bytes()).0.unwrap();
+        assert_eq!(load(&other, "a").unwrap().messages, stored);
+
+        // A provider refuses a call without a result.
+        let history = InMemoryHistory::new();
+        let file = serde_json::json!([question, asked, answer]).to_string();
+        let (done, omissions) = import(&format, &history, file.as_bytes());
+        let expected = "conversation 1 (`a`), message 2: tool calls without results";
+        assert_eq!((done.unwrap().turns, omissions), (0, vec![expected.to_owned()]), "{calls}");
     }
 }
