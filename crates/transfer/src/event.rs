@@ -139,7 +139,7 @@ pub enum OmissionReason {
     RefusedByHistory,
     /// The turn's answer was cut off, and the format cannot say so.
     IncompleteTurn,
-    /// The format has no form for the message.
+    /// The format has no form for the message, or for a tool call of it.
     NoForm,
     /// The conversation has no answer, and the format needs one.
     NoAnswer,

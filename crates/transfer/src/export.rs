@@ -1,6 +1,6 @@
 //! Export of conversations to a file.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use conversant_core::{ChatHistory, HistoryError, Range, SessionId, Turn};
 
@@ -27,9 +27,10 @@ use crate::{
 /// other branches. ChatGPT's export is imported only: nothing else reads it.
 ///
 /// In ShareGPT and the lines for fine-tuning, a message has its role, its text and its tool calls.
-/// ShareGPT has neither ids of calls nor names. Records of calls, ids of turns and other fields are
-/// not written. [Omissions](TransferEvent::Omitted) report the messages and parts that the format
-/// has no form for, and turns whose answer was cut off.
+/// ShareGPT has neither ids of calls nor names, nor a form for calls whose arguments are not JSON:
+/// they are left out with their results. Records of calls, ids of turns and other fields are not
+/// written. [Omissions](TransferEvent::Omitted) report the messages, calls and parts that the
+/// format has no form for, and turns whose answer was cut off.
 ///
 /// # Examples
 ///
@@ -107,8 +108,9 @@ impl Export {
     /// after each session, and for each item that is left out.
     ///
     /// The history must support loading turns, and, except for a LangChain file, listing sessions.
-    /// A session that is written meanwhile is exported as it is when it is reached. Writing blocks;
-    /// in a server, run the export on a blocking thread.
+    /// A session that is written meanwhile is exported as it is when it is reached. What is written
+    /// is buffered, so a file needs no [`BufWriter`]. Writing blocks; in a server, run the export on
+    /// a blocking thread.
     ///
     /// # Errors
     /// [`TransferError`], if the history or the writer fails. The file is then incomplete.
@@ -119,12 +121,12 @@ impl Export {
         on_event: impl FnMut(TransferEvent) + Send,
     ) -> Result<TransferProgress, TransferError> {
         let mut events = Events::new(on_event);
-        let mut to = Counted { to, bytes: 0 };
+        let mut to = Counted { to: BufWriter::new(to), bytes: 0 };
         if let Format::LangChainFile(session) = &self.format {
             let turns = turns_of(from, session).await?;
             let messages = turns.iter().flat_map(|turn| turn.messages().iter());
             langchain_file::write(&mut to, messages, &langchain_file::cut_off(&turns))?;
-            count(turns.len(), to.bytes, &mut events);
+            count(turns.len(), !turns.is_empty(), to.bytes, &mut events);
         } else {
             let mut pages = Sessions::new(from);
             let mut has_written = false;
@@ -133,17 +135,19 @@ impl Export {
                     let whole = WholeSession::read(from, &session).await;
                     let WholeSession { tree, names, facts } =
                         whole.map_err(|error| TransferError::from(error).in_session(&session))?;
+                    let before = to.bytes;
                     lines::write(&mut to, &session, &tree, &names, &facts)?;
                     if facts.sealed.is_some() {
                         let omitted = Omitted::whole(OmissionReason::SealedFacts);
                         events.omit(Some(&session), omitted);
                     }
-                    count(tree.turns.len(), to.bytes, &mut events);
+                    count(tree.turns.len(), to.bytes > before, to.bytes, &mut events);
                     continue;
                 }
                 let turns = turns_of(from, &session).await?;
-                has_written |= self.write(&mut to, has_written, &session, &turns, &mut events)?;
-                count(turns.len(), to.bytes, &mut events);
+                let written = self.write(&mut to, has_written, &session, &turns, &mut events)?;
+                has_written |= written > 0;
+                count(written, written > 0, to.bytes, &mut events);
             }
             if matches!(self.format, Format::ShareGpt) {
                 to.write_all(if has_written { b"\n]\n" } else { b"[]\n" })?;
@@ -154,7 +158,7 @@ impl Export {
         Ok(events.progress)
     }
 
-    /// Writes a session, and returns whether there was something to write.
+    /// Writes a session, and returns the number of turns of which something was written.
     fn write<F: FnMut(TransferEvent)>(
         &self,
         mut to: impl Write,
@@ -162,15 +166,15 @@ impl Export {
         session: &SessionId,
         turns: &[Turn],
         events: &mut Events<F>,
-    ) -> io::Result<bool> {
+    ) -> io::Result<usize> {
         let mut omit = |omitted: Omitted| events.omit(Some(session), omitted);
         let mut text = Vec::new();
-        let is_written = match &self.format {
+        let written = match &self.format {
             Format::ShareGpt => sharegpt::write(&mut text, session, turns, &mut omit)?,
             _ => fine_tuning::write(&mut text, turns, &mut omit)?,
         };
-        if !is_written {
-            return Ok(false);
+        if written == 0 {
+            return Ok(0);
         }
         if matches!(self.format, Format::ShareGpt) {
             to.write_all(if has_written { b",\n" } else { b"[\n" })?;
@@ -178,7 +182,7 @@ impl Export {
             text.push(b'\n');
         }
         to.write_all(&text)?;
-        Ok(true)
+        Ok(written)
     }
 }
 
@@ -204,9 +208,15 @@ async fn turns_of(from: &dyn ChatHistory, session: &SessionId) -> Result<Vec<Tur
     turns.map_err(|error| TransferError::from(error).in_session(session))
 }
 
-fn count<F: FnMut(TransferEvent)>(turns: usize, bytes: u64, events: &mut Events<F>) {
+/// Counts a conversation that was read, whether something of it was written, and how many turns.
+fn count<F: FnMut(TransferEvent)>(
+    turns: usize,
+    is_written: bool,
+    bytes: u64,
+    events: &mut Events<F>,
+) {
     events.progress.conversations += 1;
-    events.progress.sessions += 1;
+    events.progress.sessions += u64::from(is_written);
     events.progress.turns += turns as u64;
     events.progress.bytes = bytes;
     events.advance();

@@ -6,11 +6,14 @@
 
 use std::io::{self, Write};
 
-use conversant_core::{Content, Message, Part, Role, ToolCall, Turn};
+use conversant_core::{Content, InvalidToolCall, Message, Part, Role, ToolCall, Turn};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::tool_calls::{arguments, call_id};
+use super::{
+    Forms,
+    tool_calls::{Call, arguments, call_id},
+};
 use crate::{
     conversation::{Conversation, Taken},
     event::{OmissionReason, Omitted},
@@ -60,24 +63,24 @@ fn read_message(
         "system" | "developer" => Message::system(content(message)?),
         "user" => Message::human(content(message)?),
         "assistant" => {
-            let mut calls = Vec::new();
-            for (index, call) in list(message, "tool_calls").iter().enumerate() {
+            let mut calls = Calls::default();
+            let listed = list(message, "tool_calls");
+            for (index, call) in listed.iter().enumerate() {
                 let id = call.get("id").and_then(Json::as_str);
                 let id = id.map_or_else(|| call_id(position, index), str::to_owned);
-                let call = call.get("function").and_then(read_call);
-                calls.push(call.ok_or(OmissionReason::InvalidMessage)?.with_id(id));
+                calls.add(call.get("function"), id)?;
             }
             if let Some(call) = message.get("function_call").filter(|call| !call.is_null()) {
-                let id = call_id(position, calls.len());
-                let call = read_call(call).ok_or(OmissionReason::InvalidMessage)?;
-                calls.push(call.with_id(id.as_str()));
+                let id = call_id(position, listed.len());
+                calls.add(Some(call), id.clone())?;
                 *function_call = Some(id);
             }
             let content = match message.get("content") {
                 None | Some(Json::Null) if !calls.is_empty() => Content::default(),
                 _ => content(message)?,
             };
-            Message::ai(content).with_tool_calls(calls)
+            let answer = Message::ai(content).with_tool_calls(calls.valid);
+            answer.with_invalid_tool_calls(calls.invalid)
         }
         "tool" => {
             let id = text("tool_call_id").ok_or(OmissionReason::ToolResultWithoutCall)?;
@@ -98,10 +101,35 @@ fn read_message(
     Ok(read)
 }
 
-/// Reads `{"name": …, "arguments": …}`.
-fn read_call(call: &Json) -> Option<ToolCall> {
-    let arguments = arguments(call.get("arguments").unwrap_or(&Json::Null))?;
-    Some(ToolCall::new(call.get("name")?.as_str()?, arguments))
+/// The tool calls of a message.
+#[derive(Default)]
+struct Calls {
+    valid: Vec<ToolCall>,
+    /// Calls whose arguments are a text that is not JSON.
+    invalid: Vec<InvalidToolCall>,
+}
+
+impl Calls {
+    /// Adds `{"name": …, "arguments": …}`.
+    fn add(&mut self, call: Option<&Json>, id: String) -> Result<(), OmissionReason> {
+        let name = call.and_then(|call| call.get("name")?.as_str());
+        let (call, name) = call.zip(name).ok_or(OmissionReason::InvalidMessage)?;
+        let given = call.get("arguments").unwrap_or(&Json::Null);
+        if let Some(arguments) = arguments(given) {
+            self.valid.push(ToolCall::new(name, arguments).with_id(id));
+            return Ok(());
+        }
+        let mut invalid = InvalidToolCall::default();
+        invalid.name = Some(name.to_owned());
+        invalid.args = Some(given.as_str().ok_or(OmissionReason::InvalidMessage)?.to_owned());
+        invalid.id = Some(id);
+        self.invalid.push(invalid);
+        Ok(())
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.valid.is_empty() && self.invalid.is_empty()
+    }
 }
 
 fn list<'m>(message: &'m Json, name: &str) -> &'m [Json] {
@@ -125,15 +153,17 @@ fn content(message: &Json) -> Result<Content, OmissionReason> {
     }
 }
 
-/// Writes a conversation as an object, and returns `false` if nothing of it can be written.
+/// Writes a conversation as an object, and returns the number of turns of which something was
+/// written: none if nothing can be.
 pub(crate) fn write(
     to: impl Write,
     turns: &[Turn],
     omit: &mut impl FnMut(Omitted),
-) -> io::Result<bool> {
+) -> io::Result<usize> {
     let mut messages = Vec::new();
     let mut has_answer = false;
-    super::training_messages(turns, omit, is_image_url, |message, text| {
+    let forms = Forms { part: is_image_url, call: |call| call.name.is_some() };
+    let written = super::training_messages(turns, omit, &forms, |message, text, calls| {
         let mut object = Map::new();
         let role = match message.role() {
             Role::System => "system",
@@ -144,7 +174,6 @@ pub(crate) fn write(
         };
         has_answer |= *message.role() == Role::Ai;
         object.insert("role".to_owned(), role.into());
-        let calls = message.tool_calls();
         let content = match message.content() {
             Content::Parts(parts) if parts.iter().any(is_image_url) => {
                 parts.iter().filter_map(write_part).collect()
@@ -160,9 +189,8 @@ pub(crate) fn write(
             object.insert("tool_call_id".to_owned(), id.into());
         }
         if !calls.is_empty() {
-            let call = |call: &ToolCall| {
-                let arguments = call.args.to_string();
-                let function = json!({"name": call.name, "arguments": arguments});
+            let call = |call: &Call<'_>| {
+                let function = json!({"name": call.name, "arguments": call.arguments.text()});
                 json!({"id": call.id, "type": "function", "function": function})
             };
             object.insert("tool_calls".to_owned(), calls.iter().map(call).collect());
@@ -174,14 +202,14 @@ pub(crate) fn write(
         true
     });
     if messages.is_empty() {
-        return Ok(false);
+        return Ok(0);
     }
     if !has_answer {
         omit(Omitted::whole(OmissionReason::NoAnswer));
-        return Ok(false);
+        return Ok(0);
     }
     serde_json::to_writer(to, &json!({"messages": messages}))?;
-    Ok(true)
+    Ok(written)
 }
 
 /// Returns whether a part is an image by URL, which models are trained on.

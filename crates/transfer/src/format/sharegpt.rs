@@ -12,7 +12,10 @@ use conversant_core::{Message, Role, SessionId, ToolCall, Turn};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::tool_calls::{arguments, call_id};
+use super::{
+    Forms,
+    tool_calls::{Call, arguments, call_id},
+};
 use crate::{
     conversation::{Conversation, Taken},
     event::{OmissionReason, Omitted},
@@ -139,70 +142,66 @@ fn is_absent(field: &Json) -> bool {
     }
 }
 
-/// Writes a conversation as an object, and returns `false` if nothing of it can be written.
+/// Writes a conversation as an object, and returns the number of turns of which something was
+/// written: none if nothing can be.
 pub(crate) fn write(
     to: impl Write,
     session: &SessionId,
     turns: &[Turn],
     omit: &mut impl FnMut(Omitted),
-) -> io::Result<bool> {
+) -> io::Result<usize> {
     let mut messages = Vec::new();
     // The ids of the calls whose results come next, and the places of those that have come.
     let (mut called, mut results): (Vec<Option<String>>, Vec<usize>) = Default::default();
     let entry = |from: &str, value: &str| json!({"from": from, "value": value});
-    super::training_messages(
-        turns,
-        omit,
-        |_| false,
-        |message, text| {
-            let from = match message.role() {
-                Role::Human => {
-                    results.clear();
-                    "human"
+    // The arguments of a call are an object in the text of the entry.
+    let has_form = |call: &Call<'_>| call.name.is_some() && call.arguments.json().is_some();
+    let forms = Forms { part: |_| false, call: has_form };
+    let written = super::training_messages(turns, omit, &forms, |message, text, calls| {
+        let from = match message.role() {
+            Role::Human => {
+                results.clear();
+                "human"
+            }
+            Role::System => {
+                results.clear();
+                "system"
+            }
+            Role::Tool => {
+                // The format has no ids: results belong to calls by their order.
+                let id = message.tool_call_id();
+                let place = called.iter().position(|call| call.as_deref() == id);
+                let place = place.unwrap_or(called.len());
+                let after = results.partition_point(|earlier| *earlier <= place);
+                let behind = results.len() - after;
+                results.insert(after, place);
+                messages.insert(messages.len().saturating_sub(behind), entry("observation", text));
+                return true;
+            }
+            Role::Ai => {
+                called = calls.iter().map(|call| call.id.map(str::to_owned)).collect();
+                results.clear();
+                if !text.is_empty() || calls.is_empty() {
+                    messages.push(entry("gpt", text));
                 }
-                Role::System => {
-                    results.clear();
-                    "system"
+                if !calls.is_empty() {
+                    let calls = calls
+                        .iter()
+                        .map(|call| json!({"name": call.name, "arguments": call.arguments.json()}));
+                    let mut calls: Vec<_> = calls.collect();
+                    let calls = if calls.len() == 1 { calls.remove(0) } else { Json::Array(calls) };
+                    messages.push(entry("function_call", &calls.to_string()));
                 }
-                Role::Tool => {
-                    // The format has no ids: results belong to calls by their order.
-                    let id = message.tool_call_id();
-                    let place = called.iter().position(|call| call.as_deref() == id);
-                    let place = place.unwrap_or(called.len());
-                    let after = results.partition_point(|earlier| *earlier <= place);
-                    let behind = results.len() - after;
-                    results.insert(after, place);
-                    messages
-                        .insert(messages.len().saturating_sub(behind), entry("observation", text));
-                    return true;
-                }
-                Role::Ai => {
-                    let calls = message.tool_calls();
-                    called = calls.iter().map(|call| call.id.clone()).collect();
-                    results.clear();
-                    if !text.is_empty() || calls.is_empty() {
-                        messages.push(entry("gpt", text));
-                    }
-                    if !calls.is_empty() {
-                        let calls = calls
-                            .iter()
-                            .map(|call| json!({"name": call.name, "arguments": call.args}));
-                        let mut calls: Vec<_> = calls.collect();
-                        let calls =
-                            if calls.len() == 1 { calls.remove(0) } else { Json::Array(calls) };
-                        messages.push(entry("function_call", &calls.to_string()));
-                    }
-                    return true;
-                }
-                _ => return false,
-            };
-            messages.push(entry(from, text));
-            true
-        },
-    );
+                return true;
+            }
+            _ => return false,
+        };
+        messages.push(entry(from, text));
+        true
+    });
     if messages.is_empty() {
-        return Ok(false);
+        return Ok(0);
     }
     serde_json::to_writer(to, &json!({"id": session, "conversations": messages}))?;
-    Ok(true)
+    Ok(written)
 }

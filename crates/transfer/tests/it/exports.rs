@@ -1,12 +1,15 @@
 //! Exports to the formats of other programs, and back.
 
+use std::io::{self, Write};
+
 use conversant_core::{ChatHistory, Content, Message, Part, Role, ToolCall, Turn, TurnId};
 use conversant_history_jsonl::JsonlHistory;
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::block_on;
-use conversant_transfer::{Export, Import};
+use conversant_transfer::{Export, Import, TransferProgress};
 use serde_json::{Value as Json, json};
 
+use super::imports::calls_of_each_form;
 use super::support::{
     FINE_TUNING, LANGCHAIN_FILE, SHAREGPT, append, describe, export, import, session, turns,
 };
@@ -219,4 +222,130 @@ fn what_a_history_accepts_can_be_exported_and_imported() {
     // It takes no stack for each level.
     let error = append(&InMemoryHistory::new(), "a", &Turn::new(extra(5_000))).unwrap_err();
     assert!(error.to_string().contains("more than 120 levels"), "{error}");
+}
+
+/// A call whose arguments are not JSON is written where the format has a form for it, and left out
+/// with its result where it has none.
+#[test]
+fn calls_of_each_form_go_out_with_their_results() {
+    let function_call = r#"{"name":"mail","arguments":{}}"#;
+    for (calls, is_json) in calls_of_each_form() {
+        let history = InMemoryHistory::new();
+        let asked = Message::from_stored(json!({"type": "ai", "data": calls})).unwrap();
+        let turn =
+            [Message::human("q"), asked, Message::tool("sent", "a"), Message::ai("done")].to_vec();
+        append(&history, "s", &Turn::new(turn)).unwrap();
+
+        let (file, omissions) = export(&Export::fine_tuning(), &history);
+        assert_eq!(omissions, [""; 0]);
+        let line: Json = serde_json::from_str(&file).unwrap();
+        let written = &line["messages"][1]["tool_calls"][0];
+        let arguments = if is_json { "{}" } else { "{\"to\":" };
+        let expected = json!({"name": "mail", "arguments": arguments});
+        assert_eq!((&written["id"], &written["function"]), (&json!("a"), &expected));
+        assert_eq!(line["messages"][2]["tool_call_id"], "a");
+        let other = InMemoryHistory::new();
+        let (done, omissions) = import(&Import::fine_tuning(), &other, file.as_bytes());
+        assert_eq!((done.unwrap().turns, omissions), (1, Vec::new()), "{file}");
+        let (again, _) = export(&Export::fine_tuning(), &other);
+        assert_eq!(again, file);
+
+        let (file, omissions) = export(&Export::sharegpt(), &history);
+        let data: Json = serde_json::from_str(&file).unwrap();
+        let entries = data[0]["conversations"].as_array().unwrap();
+        let entry = |entry: &Json| (entry["from"].to_string(), entry["value"].clone());
+        let entries: Vec<_> = entries.iter().map(entry).collect();
+        let expected = |from: &str, value: &str| (json!(from).to_string(), json!(value));
+        let mut all = vec![
+            expected("human", "q"),
+            expected("function_call", function_call),
+            expected("observation", "sent"),
+            expected("gpt", "done"),
+        ];
+        let no_form = |message: usize| {
+            format!(
+                "conversation 1 (`s`), message {message}: the format has no form for the message"
+            )
+        };
+        let mut left_out = Vec::new();
+        if !is_json {
+            all.drain(1..3);
+            left_out = vec![no_form(2), no_form(3)];
+        }
+        assert_eq!((entries, omissions), (all, left_out));
+    }
+}
+
+/// Of two calls, the one without a form is left out with its result.
+#[test]
+fn a_call_without_a_form_is_left_out_alone() {
+    let history = InMemoryHistory::new();
+    let calls = json!({
+        "content": "",
+        "tool_calls": [{"name": "time", "args": {}, "id": "b"}],
+        "invalid_tool_calls": [{"name": "mail", "args": "{", "id": "a", "error": null}],
+    });
+    let asked = Message::from_stored(json!({"type": "ai", "data": calls})).unwrap();
+    let turn = vec![
+        Message::human("q"),
+        asked,
+        Message::tool("not JSON", "a"),
+        Message::tool("noon", "b"),
+        Message::ai("done"),
+    ];
+    append(&history, "s", &Turn::new(turn)).unwrap();
+    let (file, omissions) = export(&Export::sharegpt(), &history);
+    assert!(!file.contains("not JSON") && file.contains("noon"), "{file}");
+    assert_eq!(file.matches("observation").count(), 1);
+    assert_eq!(omissions.len(), 2, "{omissions:?}");
+}
+
+/// What is left out is not counted as transferred.
+#[test]
+fn progress_counts_what_is_written() {
+    let progress = |format: Export| -> TransferProgress {
+        block_on(format.run(&filled(), Vec::new(), |_| {})).unwrap()
+    };
+    for (format, sessions, turns) in
+        [(Export::sharegpt(), 2, 4), (Export::fine_tuning(), 1, 3), (Export::lines(), 2, 5)]
+    {
+        let done = progress(format.clone());
+        assert_eq!(
+            (done.conversations, done.sessions, done.turns),
+            (2, sessions, turns),
+            "{format:?}"
+        );
+    }
+    for (name, sessions, turns) in [("a", 1, 4), ("none", 0, 0)] {
+        let done = progress(Export::langchain_file(session(name)));
+        assert_eq!((done.conversations, done.sessions, done.turns), (1, sessions, turns));
+    }
+}
+
+/// Counts the writes of a file, each of which is a call of the system.
+struct CountingFile<'c>(&'c mut usize, &'c mut Vec<u8>);
+
+impl Write for CountingFile<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        *self.0 += 1;
+        self.1.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_file_is_written_in_few_calls() {
+    let history = InMemoryHistory::new();
+    for number in 0..200 {
+        append(&history, "s", &Turn::exchange(format!("q{number}"), "an answer")).unwrap();
+    }
+    for format in [Export::lines(), Export::langchain_file(session("s"))] {
+        let (mut writes, mut file) = (0, Vec::new());
+        block_on(format.run(&history, CountingFile(&mut writes, &mut file), |_| {})).unwrap();
+        assert!(writes <= file.len() / 4096 + 1, "{writes} writes of {} bytes", file.len());
+        assert_eq!(String::from_utf8(file).unwrap(), export(&format, &history).0);
+    }
 }
