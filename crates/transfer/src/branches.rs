@@ -90,6 +90,12 @@ pub(crate) async fn import<F: FnMut(TransferEvent) + Send>(
                             omit(Omitted { message: position, node: None, reason });
                             break;
                         }
+                        // The session was cleared meanwhile.
+                        Err(HistoryError::UnknownTurn { .. }) => {
+                            let reason = OmissionReason::Diverged { turns: 0 };
+                            omit(Omitted { message: position, node: None, reason });
+                            break;
+                        }
                         Err(error) => return Err(error.into()),
                     }
                     stored.insert(turn.id());
@@ -100,5 +106,8 @@ pub(crate) async fn import<F: FnMut(TransferEvent) + Send>(
         paths.push(points);
         events.progress.turns += added;
     }
-    Ok(set_tip(to, session, tip, &stored).await?)
+    match set_tip(to, session, tip, &stored).await {
+        Err(HistoryError::UnknownTurn { .. }) => Ok(()),
+        set => Ok(set?),
+    }
 }

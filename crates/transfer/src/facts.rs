@@ -25,8 +25,8 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(2
 /// # Errors
 /// [`TransferError::Session`], with the session that has the facts. Its source is
 /// [`HistoryError::Busy`] if others change the facts for longer, [`HistoryError::Unsupported`] if
-/// the other history has no notes, or encrypted facts cannot be copied as they are, and otherwise
-/// the error of a history.
+/// the other history has no notes or has encrypted facts, or encrypted facts cannot be copied as
+/// they are, and otherwise the error of a history.
 ///
 /// # Examples
 ///
@@ -63,12 +63,15 @@ async fn copy_all(
     session: &SessionId,
 ) -> Result<(), HistoryError> {
     let facts = SessionFacts::read(from, session).await?;
-    if !facts.try_store(to, session).await? && facts.sealed.is_some() {
-        return Err(HistoryError::Unsupported {
-            what: "facts that were encrypted for another place",
-        });
+    match facts.try_store(to, session).await? {
+        Stored::All | Stored::Part => Ok(()),
+        Stored::Sealed if facts.sealed.is_some() => {
+            Err(HistoryError::Unsupported { what: "facts that were encrypted for another place" })
+        }
+        Stored::Sealed => {
+            Err(HistoryError::Unsupported { what: "changes of facts that are encrypted" })
+        }
     }
-    Ok(())
 }
 
 /// The facts of a session, a user or a group.
@@ -115,11 +118,13 @@ impl SessionFacts {
         session: &SessionId,
     ) -> Result<Option<OmissionReason>, HistoryError> {
         match self.try_store(to, session).await {
-            Ok(true) => Ok(None),
-            Ok(false) | Err(HistoryError::Unsupported { .. }) if self.sealed.is_some() => {
+            Ok(Stored::All) => Ok(None),
+            Ok(Stored::Sealed) => Ok(Some(OmissionReason::SealedFacts)),
+            Err(HistoryError::Unsupported { .. }) if self.sealed.is_some() => {
                 Ok(Some(OmissionReason::SealedFacts))
             }
-            Ok(false) | Err(HistoryError::Unsupported { .. } | HistoryError::TooLarge { .. }) => {
+            Ok(Stored::Part)
+            | Err(HistoryError::Unsupported { .. } | HistoryError::TooLarge { .. }) => {
                 Ok(Some(OmissionReason::Facts))
             }
             Err(HistoryError::Busy) => Ok(Some(OmissionReason::FactsInUse)),
@@ -127,17 +132,18 @@ impl SessionFacts {
         }
     }
 
-    /// Adds the facts under their lock, and returns whether all of them are stored.
+    /// Adds the facts under their lock.
     async fn try_store(
         &self,
         to: &dyn ChatHistory,
         session: &SessionId,
-    ) -> Result<bool, HistoryError> {
+    ) -> Result<Stored, HistoryError> {
         if let Some(sealed) = &self.sealed {
-            return sealed.store(to, session).await;
+            let is_stored = sealed.store(to, session).await?;
+            return Ok(if is_stored { Stored::All } else { Stored::Sealed });
         }
         if self.is_empty() {
-            return Ok(true);
+            return Ok(Stored::All);
         }
         for _ in 0..Note::FACTS_ATTEMPTS {
             let lease = lock(to, session).await?;
@@ -146,16 +152,24 @@ impl SessionFacts {
                 // A lease that is not released expires.
                 let _ = to.release(&lease).await;
             }
-            if let Added::Stored { all } = added? {
-                return Ok(all);
+            if let Some(stored) = added? {
+                return Ok(stored);
             }
         }
         Err(HistoryError::Busy)
     }
 
-    /// Adds the facts, unless others are stored meanwhile.
-    async fn add(&self, to: &dyn ChatHistory, session: &SessionId) -> Result<Added, HistoryError> {
+    /// Adds the facts. Returns `None` if others were stored meanwhile, or the session was cleared.
+    async fn add(
+        &self,
+        to: &dyn ChatHistory,
+        session: &SessionId,
+    ) -> Result<Option<Stored>, HistoryError> {
         let known = to.note(session, Note::FACTS).await?;
+        // Facts that cannot be read here stay: they would be lost.
+        if known.as_ref().is_some_and(SealedFacts::are_in) {
+            return Ok(Some(Stored::Sealed));
+        }
         let version = to.load(session, Range::LastMessages(0)).await?.version;
         let described = match &known {
             Some(known) => described(to, session, known).await?,
@@ -173,12 +187,13 @@ impl SessionFacts {
         }
         let note = Note::new(Note::facts_body(facts), Version::new(version.epoch, 0));
         let after = note.facts();
-        let all = self.facts.keys().all(|name| after.contains_key(name));
+        let has_all = self.facts.keys().all(|name| after.contains_key(name));
+        let stored = if has_all { Stored::All } else { Stored::Part };
         if after == before {
-            return Ok(Added::Stored { all });
+            return Ok(Some(stored));
         }
         match to.replace_note(session, Note::FACTS, known.as_ref(), &note).await {
-            Ok(false) | Err(HistoryError::Stale { .. }) => return Ok(Added::Again),
+            Ok(false) | Err(HistoryError::Stale { .. }) => return Ok(None),
             Err(HistoryError::Unsupported { .. }) => {
                 to.put_note(session, Note::FACTS, &note).await?;
             }
@@ -186,21 +201,23 @@ impl SessionFacts {
             Err(error) => return Err(error),
         }
         if described.messages > 0 {
-            to.put_note(session, Note::DESCRIBED, &Note::new("", described)).await?;
+            let described = Note::new("", described);
+            match to.put_note(session, Note::DESCRIBED, &described).await {
+                Err(HistoryError::Stale { .. }) => return Ok(None),
+                put => put?,
+            }
         }
-        Ok(Added::Stored { all })
+        Ok(Some(stored))
     }
 }
 
-/// Whether facts were added.
-enum Added {
-    /// The note has the facts, now or before.
-    Stored {
-        /// Whether the note has a place for all of them.
-        all: bool,
-    },
-    /// The note was changed meanwhile.
-    Again,
+/// Whether facts are stored, now or before.
+enum Stored {
+    All,
+    /// The note has no place for all of them.
+    Part,
+    /// No: facts in a form that cannot be read here are stored, or are to be.
+    Sealed,
 }
 
 /// Waits for the lock of a session's facts. It is `None` if the history has no leases.

@@ -32,14 +32,28 @@ impl SealedFacts {
         to: &dyn ChatHistory,
         session: &SessionId,
     ) -> Result<bool, HistoryError> {
+        for _ in 0..Note::FACTS_ATTEMPTS {
+            if let Some(is_stored) = self.store_once(to, session).await? {
+                return Ok(is_stored);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Stores the notes. Returns `None` if the session was changed meanwhile.
+    async fn store_once(
+        &self,
+        to: &dyn ChatHistory,
+        session: &SessionId,
+    ) -> Result<Option<bool>, HistoryError> {
         if let Some(known) = to.note(session, Note::FACTS).await? {
-            return Ok(known.body == self.facts.body);
+            return Ok(Some(known.body == self.facts.body));
         }
         let version = to.load(session, Range::LastMessages(0)).await?.version;
-        let Some(facts) = placed(&self.facts, version) else { return Ok(false) };
+        let Some(facts) = placed(&self.facts, version) else { return Ok(Some(false)) };
         match to.replace_note(session, Note::FACTS, None, &facts).await {
             Ok(true) => {}
-            Ok(false) | Err(HistoryError::Stale { .. }) => return Ok(false),
+            Ok(false) | Err(HistoryError::Stale { .. }) => return Ok(None),
             Err(HistoryError::Unsupported { .. }) => {
                 to.put_note(session, Note::FACTS, &facts).await?;
             }
@@ -47,9 +61,12 @@ impl SealedFacts {
         }
         // Without it, turns are described once more.
         if let Some(described) = self.described.as_ref().and_then(|note| placed(note, version)) {
-            to.put_note(session, Note::DESCRIBED, &described).await?;
+            match to.put_note(session, Note::DESCRIBED, &described).await {
+                Err(HistoryError::Stale { .. }) => return Ok(None),
+                put => put?,
+            }
         }
-        Ok(true)
+        Ok(Some(true))
     }
 }
 

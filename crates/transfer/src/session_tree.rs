@@ -10,8 +10,8 @@ use conversant_core::{
 
 use crate::{event::OmissionReason, pause::Pace};
 
-/// The most times that a session is read, if it is cleared each time meanwhile.
-const MAX_READS: usize = 3;
+/// The most times that a session is read or stored, if it is cleared each time meanwhile.
+const MAX_TRIES: usize = 3;
 
 /// A turn and its place.
 pub(crate) struct PlacedTurn {
@@ -39,7 +39,7 @@ impl SessionTree {
         history: &dyn ChatHistory,
         session: &SessionId,
     ) -> Result<Self, HistoryError> {
-        for _ in 1..MAX_READS {
+        for _ in 1..MAX_TRIES {
             match Self::read_once(history, session).await {
                 Err(HistoryError::UnknownTurn { .. }) => {}
                 read => return read,
@@ -105,7 +105,8 @@ impl SessionTree {
     /// ones of other branches, in a history without branches, those whose ids it has for other
     /// turns, and those that it refuses, with what follows them.
     ///
-    /// A session that has gone on since an earlier transfer keeps its tip.
+    /// A session that has gone on since an earlier transfer keeps its tip. One that is cleared or
+    /// deleted meanwhile is stored again, and left out if that goes on.
     pub(crate) async fn store(
         &self,
         to: &dyn ChatHistory,
@@ -115,6 +116,22 @@ impl SessionTree {
         let Some(first) = self.turns.first().filter(|_| has_branches) else {
             return self.store_path(to, session).await;
         };
+        for _ in 0..MAX_TRIES {
+            match self.store_branches(to, session, first).await {
+                Err(HistoryError::UnknownTurn { .. } | HistoryError::Stale { .. }) => {}
+                stored => return stored,
+            }
+        }
+        Ok(vec![OmissionReason::Diverged { turns: 0 }; self.turns.len()])
+    }
+
+    /// Stores the turns, the first of which is given, in a history with branches.
+    async fn store_branches(
+        &self,
+        to: &dyn ChatHistory,
+        session: &SessionId,
+        first: &PlacedTurn,
+    ) -> Result<Vec<OmissionReason>, HistoryError> {
         let before = tip_of(to, session).await?;
         let start = start(to, session, before, first.turn.id()).await?;
         let (mut left_out, mut omitted) = (HashSet::new(), Vec::new());

@@ -214,6 +214,12 @@ impl<'h> SessionLines<'h> {
             Ok(Appended::Diverged { .. }) | Err(HistoryError::TurnIdInUse { .. }) => {
                 self.omit(OmissionReason::Diverged { turns: known }, events);
             }
+            // The session was cleared meanwhile.
+            Err(HistoryError::UnknownTurn { .. })
+                if point.turn().is_some_and(|after| self.turns.contains(&after)) =>
+            {
+                self.diverge(known, events);
+            }
             Ok(Appended::Refused)
             | Err(HistoryError::TooLarge { .. } | HistoryError::Unsupported { .. }) => {
                 self.left_out.insert(turn.id());
@@ -231,6 +237,14 @@ impl<'h> SessionLines<'h> {
         if tip.turn().is_some_and(|turn| self.left_out.contains(&turn)) {
             return Ok(());
         }
-        set_tip(self.to, &self.id, tip, &self.turns).await
+        match set_tip(self.to, &self.id, tip, &self.turns).await {
+            // The session was cleared meanwhile.
+            Err(HistoryError::UnknownTurn { .. })
+                if tip.turn().is_some_and(|turn| self.turns.contains(&turn)) =>
+            {
+                Ok(())
+            }
+            set => set,
+        }
     }
 }

@@ -363,3 +363,83 @@ fn a_copy_waits_for_a_change_of_facts() {
     let facts = block_on(to.note(&session("s"), Note::FACTS)).unwrap().unwrap().facts();
     assert_eq!(facts["Ada"], "kind");
 }
+
+/// A session of the target that a user clears while it is copied.
+#[test]
+fn a_session_that_is_cleared_while_it_is_stored_is_stored_again() {
+    let (from, last) = (InMemoryHistory::new(), exchange(3));
+    for number in 0..3 {
+        append(&from, "a", &exchange(number)).unwrap();
+    }
+    append(&from, "b", &last).unwrap();
+    let unknown = || FailureMode::fail(|| HistoryError::UnknownTurn { turn: exchange(0).id() });
+    let to = FailingHistory::new(InMemoryHistory::new()).on(HistoryCall::Append, 2, unknown());
+    let (done, omitted) = copied(&from, &to);
+    assert_eq!((done.sessions, done.turns, omitted), (2, 4, Vec::new()));
+    assert_eq!(turns(&to, "a"), turns(&from, "a"));
+    // One that is cleared again and again is left out, and does not end the copy.
+    let to = FailingHistory::new(InMemoryHistory::new());
+    let to = [1, 2, 3].into_iter().fold(to, |to, nth| to.on(HistoryCall::Append, nth, unknown()));
+    let (done, omitted) = copied(&from, &to);
+    assert_eq!((done.sessions, done.turns, omitted.len()), (2, 1, 3));
+    assert_eq!(turns(&to, "b"), [last]);
+}
+
+/// The session is cleared between the note of its facts and the one that says what they describe.
+#[test]
+fn facts_of_a_session_that_is_cleared_meanwhile_do_not_end_a_copy() {
+    let stale = || {
+        FailureMode::fail(|| {
+            let (expected, current) = (Version::new(0, 2), Version::new(1, 0));
+            HistoryError::Stale { expected, current }
+        })
+    };
+    let described = Note::new("", Version::new(0, 2));
+    for body in [json!({ "Ada": "kind" }), json!("a record")] {
+        let from = InMemoryHistory::new();
+        append(&from, "s", &exchange(0)).unwrap();
+        append(&from, "t", &exchange(1)).unwrap();
+        let facts = match &body {
+            Json::String(record) => Note::new(record.as_str(), Version::new(0, 0)),
+            _ => Note::new(body.clone(), Version::new(0, 0)),
+        };
+        block_on(from.put_note(&session("s"), Note::FACTS, &facts)).unwrap();
+        block_on(from.put_note(&session("s"), Note::DESCRIBED, &described)).unwrap();
+        let to = FailingHistory::new(InMemoryHistory::new()).on(HistoryCall::PutNote, 2, stale());
+        let (done, omitted) = copied(&from, &to);
+        assert_eq!((done.sessions, omitted), (2, Vec::new()), "{body}");
+        let stored = block_on(to.note(&session("s"), Note::FACTS)).unwrap().unwrap();
+        assert_eq!(stored.body, facts.body);
+    }
+}
+
+/// Facts of an encrypted history stay when others are copied into it without its keys.
+#[test]
+fn facts_that_cannot_be_read_are_not_replaced() {
+    let ada = Scope::from(UserId::new("ada").unwrap());
+    let users = ada.facts_session().unwrap();
+    let (from, to) = (InMemoryHistory::new(), InMemoryHistory::new());
+    append(&from, "s", &exchange(0)).unwrap();
+    let (sealed, known) = (
+        Note::new("a record", Version::new(0, 0)),
+        Note::new(json!({ "Ada": "kind" }), Version::new(0, 0)),
+    );
+    for session in [&session("s"), &users] {
+        block_on(from.put_note(session, Note::FACTS, &known)).unwrap();
+        block_on(to.put_note(session, Note::FACTS, &sealed)).unwrap();
+    }
+    let (file, _) = export(&Export::lines(), &from);
+    let (_, copied) = copied(&from, &to);
+    let (_, imported) = import(&Import::lines(), &to, file.as_bytes());
+    let reason = "the facts of the session are encrypted; transfer with its keys";
+    assert!(copied.len() == 1 && copied[0].ends_with(reason), "{copied:?}");
+    assert!(imported.len() == 1 && imported[0].ends_with(reason), "{imported:?}");
+    let error = block_on(copy_facts(&from, &to, &ada)).unwrap_err();
+    assert!(matches!(
+        error,
+        TransferError::Session { source: HistoryError::Unsupported { .. }, .. }
+    ));
+    for session in [&session("s"), &users] {
+        assert_eq!(block_on(to.note(session, Note::FACTS)).unwrap().unwrap(), sealed);
+    }
+}
