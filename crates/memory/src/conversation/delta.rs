@@ -16,7 +16,8 @@ impl Delta {
     /// Compares a part that was cached up to `cached` with a slice that was loaded with
     /// [`Range::After`](conversant_core::Range::After) of `asked`.
     ///
-    /// The two versions differ if another call of the same memory has updated the cache since.
+    /// The two versions differ if another call of the same memory has updated the cache since. The
+    /// conversation may have been moved to another branch between the two loads.
     pub(crate) fn between(cached: Version, asked: Version, slice: &Slice) -> Self {
         let version = slice.version;
         let shrank = version.epoch == asked.epoch && version.messages < asked.messages;
@@ -30,7 +31,8 @@ impl Delta {
         if version.epoch > cached.epoch || was_replaced {
             return if is_whole { Self::Restart(slice.messages.clone()) } else { Self::Gap };
         }
-        if version.messages == cached.messages && !version.matches(cached) {
+        let is_same_length = version.messages == cached.messages;
+        if !version.matches(cached) && (is_same_length || !cached.matches(asked)) {
             return Self::Gap;
         }
         match cached.messages.checked_sub(slice.start()) {

@@ -9,10 +9,15 @@ use conversant_core::{
     ChatHistory, Expect, HistoryError, Memory, Note, Point, Range, SessionId, Slice, Ticket, Turn,
     Version, async_trait,
 };
-use conversant_memory::{InMemoryHistory, SummaryBufferMemory, SummaryMemory, Trim, WindowMemory};
-use conversant_testkit::{Gate, ScriptedCompletion, ScriptedReply, block_on};
+use conversant_memory::{
+    BufferMemory, InMemoryHistory, SummaryBufferMemory, SummaryMemory, TokenBufferMemory, Trim,
+    WindowMemory,
+};
+use conversant_testkit::{
+    FailingHistory, FailureMode, Gate, HistoryCall, ScriptedCompletion, ScriptedReply, block_on,
+};
 
-use crate::support::{Watched, Whitespace, messages, session, shown};
+use crate::support::{Watched, Whitespace, messages, session, shown, turn};
 
 /// Starts over with other questions, as another process does.
 async fn edit(history: &InMemoryHistory, turns: u128) {
@@ -193,4 +198,57 @@ fn a_window_shows_the_instructions_of_its_branch() {
             }
         }
     });
+}
+
+type Held = FailingHistory<Watched>;
+
+/// Two loads of one memory, between which the conversation is moved to another branch.
+#[tokio::test]
+async fn loads_that_overlap_show_one_branch() {
+    let makes: [fn(Held) -> Box<dyn Memory>; 4] = [
+        |held| Box::new(BufferMemory::new().with_history(held, session("s"))),
+        |held| {
+            let memory = BufferMemory::new().with_return_messages(true);
+            Box::new(memory.with_history(held, session("s")))
+        },
+        |held| Box::new(WindowMemory::new().with_k(20).with_history(held, session("s"))),
+        |held| {
+            let memory = TokenBufferMemory::new(Whitespace).with_max_token_limit(500);
+            Box::new(memory.with_history(held, session("s")))
+        },
+    ];
+    for (case, make) in makes.into_iter().enumerate() {
+        let (history, gate) = (Watched::default(), Gate::new());
+        let held = FailingHistory::new(history.clone());
+        let held = held.on(HistoryCall::Load, 2, FailureMode::hold(&gate));
+        let memory = make(held);
+        let inner = &history.inner;
+        for number in 1..=4 {
+            inner.append(&session("s"), &turn(number), Expect::Any).await.unwrap();
+        }
+        shown(&*memory).await;
+        // One turn on this branch, and two on another one.
+        let view = inner.at(turn(4).id().into()).unwrap();
+        for number in [6, 7] {
+            view.append(&session("s"), &turn(number), Expect::Any).await.unwrap();
+        }
+        let name = session("s");
+        let tip = |number| inner.set_tip(&name, turn(number).id().into(), Expect::Any);
+        tip(4).await.unwrap();
+        inner.append(&session("s"), &turn(5), Expect::Any).await.unwrap();
+        let expected = |last: &[u128]| {
+            let turns = [1, 2, 3, 4].iter().chain(last);
+            let lines = turns.map(|number| format!("Human: q{number}\nAI: a{number}"));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        let meanwhile = async {
+            gate.reached(1).await;
+            assert_eq!(shown(&*memory).await, expected(&[5]), "{case}");
+            tip(7).await.unwrap();
+            gate.open();
+        };
+        let (late, ()) = tokio::join!(shown(&*memory), meanwhile);
+        assert_eq!(late, expected(&[6, 7]), "{case}");
+        assert_eq!(shown(&*memory).await, expected(&[6, 7]), "{case}");
+    }
 }
