@@ -1,19 +1,19 @@
 //! The memory that shows the turns nearest in meaning to the user's input.
 
+mod adding;
 mod other_sessions;
 mod turn_document;
 
 use std::{
     collections::HashSet,
-    ops::Range as Indices,
     sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, Collection, Document, HistoryError, LoadContext, Loaded, Match, Memory, MemoryError,
-    Message, Messages, Range, Saved, Scope, Slice, Ticket, Turn, Value, VectorStore,
-    VectorStoreError, Version, Warning, vars,
+    BoxError, Collection, Document, HistoryError, LoadContext, Loaded, MaintainContext, Match,
+    Memory, MemoryError, Message, Messages, Range, Saved, Scope, Ticket, Turn, Value, VectorStore,
+    VectorStoreError, Version, Warning, clock::Instant, vars,
 };
 use serde_json::Value as Json;
 
@@ -25,9 +25,7 @@ use crate::{
     conversation::{
         Conversation,
         derived_state::{Derived, DerivedState},
-        note::Covered,
         settings::{conversation_methods, conversation_settings},
-        turn_boundaries::turns,
     },
     llm::{
         attempts::{Attempts, is_refusal},
@@ -38,9 +36,6 @@ use crate::{
 
 /// The note with the version up to which a session's turns are in its collection.
 const SESSION_NOTE: &str = "vector_store_session";
-
-/// The number of times that turns are added, if the conversation is moved meanwhile.
-const MAX_MOVES: usize = 3;
 
 /// The most documents that are searched for, if some of the nearest are of deleted sessions.
 const MAX_SEARCHED: usize = 1024;
@@ -61,8 +56,10 @@ const PAGE: usize = 256;
 ///
 /// As text, the nearest turn comes first, as in LangChain; as messages, turns are in the order of
 /// the conversation. The conversation is stored in the history. [`maintain`](Memory::maintain) adds
-/// its turns to the vector store. If that fails, a [`Warning`](conversant_core::Warning) reports
-/// the cause, and the next turn tries again. Of a turn or an input that is too long for the
+/// its turns to the vector store, up to 256 at once, and notes each time how far it is: of a long
+/// conversation that others have written, no turn is embedded twice. If that fails, or the deadline
+/// of the call passes, a [`Warning`](conversant_core::Warning) reports the cause, and the next turn
+/// goes on from there. Of a turn or an input that is too long for the
 /// embedding model, the end is cut off, to 8 KiB or to 1 KiB. An older turn that it does not accept
 /// even then is left out, and no turn is shown for such an input; a warning reports it.
 ///
@@ -188,115 +185,6 @@ impl VectorStoreMemory {
         self.state.forget();
     }
 
-    /// Adds the turns that are not in the collection yet, and returns the version of the last one.
-    /// If it may have others of this session, of another branch or a cleared conversation, removes
-    /// those.
-    async fn add_turns(
-        &self,
-        has_others: bool,
-        attempts: &mut Attempts,
-    ) -> Result<Version, BoxError> {
-        let session = &self.conversation.session;
-        let mut uncovered = self.state.read(session).await?.uncovered;
-        for attempt in 1.. {
-            let covers = uncovered.version;
-            if uncovered.messages.is_empty() {
-                return Ok(covers);
-            }
-            self.add_uncovered(&uncovered, has_others || attempt > 1, attempts).await?;
-            if session.has(covers).await? {
-                self.state.write(session, Value::from(""), Covered::all(covers)).await?;
-                return Ok(covers);
-            }
-            // The conversation was moved to another branch meanwhile. Turns of the one that was
-            // left may have replaced its own: all are added again.
-            let nothing = Covered::all(Version::new(covers.epoch, 0));
-            self.state.write(session, Value::from(""), nothing).await?;
-            if attempt == MAX_MOVES {
-                break;
-            }
-            uncovered = self.state.read(session).await?.uncovered;
-        }
-        Err("the conversation was moved to another branch each time its turns were added".into())
-    }
-
-    async fn add_uncovered(
-        &self,
-        uncovered: &Slice,
-        has_others: bool,
-        attempts: &mut Attempts,
-    ) -> Result<(), BoxError> {
-        let epoch = uncovered.version.epoch;
-        let turns = turns(&uncovered.messages);
-        let document = |turn: &Indices<usize>| {
-            let first = Version::new(epoch, uncovered.start() + turn.start as u64);
-            self.document(first, &uncovered.messages.slice(turn.clone()))
-        };
-        let documents: Vec<_> = turns.iter().map(document).collect();
-        self.add(&documents, attempts).await?;
-        // In a collection that sessions share, all documents are listed to find them. So a session
-        // with one turn is taken for a new one.
-        let may_have_others = has_others || self.scope == Scope::Session || documents.len() > 1;
-        let added = documents.iter().map(|document| document.id.as_str()).collect();
-        let removed = match uncovered.start() == 0 && may_have_others {
-            true => self.remove_own(&added).await,
-            false => self.remove_between(uncovered, &added).await,
-        };
-        match removed {
-            // A store that cannot do so keeps them.
-            Err(VectorStoreError::Unsupported { .. }) => Ok(()),
-            removed => Ok(removed?),
-        }
-    }
-
-    /// Removes turns that begin inside of those that were added: a history that was restored has
-    /// lost them, and has others in their place.
-    async fn remove_between(
-        &self,
-        uncovered: &Slice,
-        added: &HashSet<&str>,
-    ) -> Result<(), VectorStoreError> {
-        let Version { epoch, messages: end, .. } = uncovered.version;
-        let ids = (uncovered.start()..end).map(|first| self.id(Version::new(epoch, first)));
-        let ids: Vec<_> = ids.filter(|id| !added.contains(id.as_str())).collect();
-        for page in ids.chunks(PAGE) {
-            let page: Vec<_> = page.iter().map(String::as_str).collect();
-            self.store.remove(&self.collection(), &page).await?;
-        }
-        Ok(())
-    }
-
-    /// Adds documents, except those that the embedding model does not accept. Of one that is too
-    /// long for it, the end is cut off.
-    async fn add(&self, documents: &[Document], attempts: &mut Attempts) -> Result<(), BoxError> {
-        let collection = self.collection();
-        let mut left = documents;
-        while !left.is_empty() {
-            let next = attempts.next(left.len());
-            let tried = left.get(next.clone()).unwrap_or_default();
-            let added = match attempts.shortens() {
-                true => {
-                    let shortened = |document: &Document| {
-                        let mut document = document.clone();
-                        document.text = shortened(&document.text, attempts.bytes()).into_owned();
-                        document
-                    };
-                    let tried: Vec<_> = tried.iter().map(shortened).collect();
-                    self.store.add(&collection, &tried).await
-                }
-                false => self.store.add(&collection, tried).await,
-            };
-            let is_done = match added {
-                Ok(()) => attempts.succeeded(),
-                Err(error) => attempts.failed(error.into(), tried.len(), left.len())?,
-            };
-            if is_done {
-                left = left.get(next.end..).unwrap_or_default();
-            }
-        }
-        Ok(())
-    }
-
     /// Searches the `k` nearest turns. If the input is too long for the embedding model, searches
     /// its beginning.
     async fn search(&self, input: &str, k: usize) -> Result<Vec<Match>, BoxError> {
@@ -316,7 +204,11 @@ impl VectorStoreMemory {
     }
 
     /// Searches the turns of the conversation.
-    async fn search_conversation(&self, input: &str) -> Result<Searched, BoxError> {
+    async fn search_conversation(
+        &self,
+        input: &str,
+        deadline: Option<Instant>,
+    ) -> Result<Searched, BoxError> {
         let Derived { body, uncovered } = self.state.read(&self.conversation.session).await?;
         // The history has the note only if the turns that it covers are in the conversation.
         let end = Version::new(uncovered.version.epoch, uncovered.start());
@@ -325,7 +217,7 @@ impl VectorStoreMemory {
         let mut found = self.search(input, k).await?;
         let is_own = |document: &Document| self.is_own_turn(document);
         if covers.is_none() && found.iter().any(|found| is_own(&found.document)) {
-            covers = self.add_turns(true, &mut Attempts::new()).await.ok();
+            covers = self.add_turns(true, &mut Attempts::new(), deadline).await.ok();
             if covers.is_some() {
                 found = self.search(input, k).await?;
             }
@@ -420,7 +312,7 @@ impl Memory for VectorStoreMemory {
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let searched = match self.conversation.input(context) {
-            Some(input) => Some(self.search_conversation(&input).await),
+            Some(input) => Some(self.search_conversation(&input, context.deadline).await),
             None => None,
         };
         let (found, version, warning) = match searched {
@@ -447,8 +339,12 @@ impl Memory for VectorStoreMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
+        self.maintain_with(MaintainContext::new()).await
+    }
+
+    async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
         let mut attempts = Attempts::new();
-        let added = self.add_turns(false, &mut attempts).await;
+        let added = self.add_turns(false, &mut attempts, context.deadline).await;
         let saved = added.err().map_or_else(Saved::default, |error| {
             let what = "cannot add a turn to the vector store; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))

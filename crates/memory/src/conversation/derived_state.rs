@@ -61,7 +61,6 @@ impl DerivedState {
 /// Returns whether the messages that a note should cover were read again after it was written. Then
 /// another process has written to the session, or the history has lost the note. Calling a model
 /// again would repeat the same call.
-#[cfg(any(feature = "entities", feature = "summaries"))]
 pub(crate) fn is_lost(uncovered: &Slice, written: Option<Covered>) -> bool {
     let start = Version::new(uncovered.version.epoch, uncovered.start());
     written.is_some_and(|Covered { end, .. }| start < Version::new(end.epoch, end.messages))

@@ -23,7 +23,7 @@ impl Covered {
     }
 
     /// The messages before a slice, and the first of the slice.
-    #[cfg(any(feature = "entities", feature = "summaries"))]
+    #[cfg(any(feature = "entities", feature = "summaries", feature = "vectors"))]
     pub(crate) fn up_to(uncovered: &conversant_core::Slice, messages: usize) -> Self {
         let read = uncovered.version;
         if messages == uncovered.messages.len() {

@@ -74,9 +74,16 @@ impl Entries {
     }
 
     fn remove(&mut self, ids: &HashSet<&str>) {
-        self.list.retain(|entry| !ids.contains(entry.document.id.as_str()));
-        let ids = self.list.iter().map(|entry| entry.document.id.clone());
-        self.places = ids.enumerate().map(|(place, id)| (id, place)).collect();
+        let removed = ids.iter().filter_map(|id| self.places.remove(*id));
+        // The documents before the first removed one keep their places.
+        let Some(first) = removed.min() else { return };
+        let rest = self.list.split_off(first);
+        for entry in rest.into_iter().filter(|entry| !ids.contains(entry.document.id.as_str())) {
+            if let Some(place) = self.places.get_mut(&entry.document.id) {
+                *place = self.list.len();
+            }
+            self.list.push(entry);
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The documents of turns: which of those that are found are shown.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use conversant_core::{
-    ChatHistory, Collection, Document, Embeddings, Expect, LoadContext, Match, Memory, Message,
-    ModelError, Scope, ToolCall, Turn, UserId, Value, Variables, VectorStore, VectorStoreError,
-    async_trait, vars,
+    ChatHistory, Collection, Document, Embeddings, Expect, LoadContext, MaintainContext, Match,
+    Memory, Message, ModelError, Scope, ToolCall, Turn, UserId, Value, Variables, VectorStore,
+    VectorStoreError, async_trait, vars,
 };
 use conversant_memory::{InMemoryHistory, InMemoryVectorStore, VectorStoreMemory};
 use conversant_testkit::block_on;
@@ -168,5 +168,59 @@ fn turns_that_a_restored_history_has_lost_are_not_shown() {
                 assert_eq!(shown.contains(question), is_shown, "{shown}");
             }
         }
+    });
+}
+
+/// Fails at the second request, and counts the texts of each.
+#[derive(Clone, Default)]
+struct Unsteady(Arc<Mutex<Vec<usize>>>);
+
+#[async_trait]
+impl Embeddings for Unsteady {
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let mut requests = self.0.lock().unwrap();
+        requests.push(texts.len());
+        if requests.len() == 2 {
+            return Err(ModelError::custom("it fails", true, None));
+        }
+        Ok(vec![vec![1.0]; texts.len()])
+    }
+}
+
+/// A long conversation that others have written is embedded piece by piece, and no piece twice.
+#[test]
+fn a_long_conversation_is_added_in_pieces() {
+    block_on(async {
+        let (model, history) = (Unsteady::default(), InMemoryHistory::new());
+        for number in 0..600 {
+            let turn = Turn::exchange(format!("question {number}"), "ok");
+            history.append(&session("s"), &turn, Expect::Any).await.unwrap();
+        }
+        let store = Arc::new(InMemoryVectorStore::new(model.clone()));
+        let memory = || {
+            let memory = VectorStoreMemory::new(Arc::clone(&store)).with_k(1000);
+            memory.with_history(history.clone(), session("s"))
+        };
+        // No request starts after the deadline.
+        let late = MaintainContext::new().with_deadline(std::time::Instant::now());
+        assert_eq!(memory().maintain_with(late).await.unwrap().warnings.len(), 1);
+        assert!(model.0.lock().unwrap().is_empty());
+
+        let first = memory();
+        assert_eq!(first.maintain().await.unwrap().warnings.len(), 1);
+        let (inputs, lines) = (vars! { "input" => "?" }, async |memory: &VectorStoreMemory| {
+            let inputs = vars! { "input" => "?" };
+            let loaded = memory.load(LoadContext::new(&inputs)).await.unwrap();
+            loaded.variables.get("history").unwrap().to_text().lines().count()
+        });
+        assert_eq!(lines(&first).await, 512);
+        // Another process goes on.
+        let second = memory();
+        assert!(second.maintain().await.unwrap().warnings.is_empty());
+        assert_eq!(lines(&second).await, 1200);
+        assert!(second.maintain().await.unwrap().warnings.is_empty());
+        let requests = model.0.lock().unwrap().clone();
+        // Those with one text are searches.
+        assert_eq!(requests, [256, 256, 1, 256, 88, 1], "{inputs:?}");
     });
 }
