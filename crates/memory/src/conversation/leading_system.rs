@@ -123,12 +123,29 @@ impl LeadingSystem {
         Ok(messages.unwrap_or_default())
     }
 
+    /// Returns whether processes that load the conversation later find the messages already.
+    async fn is_found(
+        &self,
+        session: &StoredSession,
+        body: &Value,
+        end: Version,
+    ) -> Result<bool, HistoryError> {
+        if decode(body).is_some_and(|messages| messages.is_empty()) {
+            return Ok(session.first(1).await?.is_some());
+        }
+        let covers = |note: &Note| note.covers.epoch == end.epoch && note.covers.messages > 0;
+        let note = self.note.read(session).await?;
+        Ok(note.is_some_and(|note| covers(&note) && note.body == *body))
+    }
+
     /// Returns whether [`store`](Self::store) has something to store.
     pub(crate) fn is_unstored(&self) -> bool {
         lock(&self.known).as_ref().is_some_and(|known| !known.is_stored)
     }
 
-    /// Stores the messages in a note, once, for processes that load the conversation later.
+    /// Stores the messages in a note, once, for processes that load the conversation later. Nothing
+    /// is written if they find the messages without it: none, in a history with
+    /// [`first`](conversant_core::ChatHistory::first), or those that the note has already.
     pub(crate) async fn store(&self, session: &StoredSession) -> Saved {
         let unstored = {
             let mut known = lock(&self.known);
@@ -140,7 +157,12 @@ impl LeadingSystem {
             })
         };
         let Some((body, covered)) = unstored else { return Saved::default() };
-        match self.note.write(session, body, covered).await {
+        let stored = match self.is_found(session, &body, covered.end).await {
+            Ok(true) => Ok(()),
+            Ok(false) => self.note.write(session, body, covered).await,
+            Err(error) => Err(error),
+        };
+        match stored {
             Ok(()) => Saved::default(),
             Err(error) => {
                 if let Some(known) = lock(&self.known).as_mut() {

@@ -1,8 +1,8 @@
 //! The window of the last turns.
 
 use conversant_core::{Memory, Message, Messages, Slot, Ticket, ToolCall, Turn, Version};
-use conversant_memory::{Trim, WindowMemory};
-use conversant_testkit::block_on;
+use conversant_memory::{InMemoryHistory, Trim, WindowMemory};
+use conversant_testkit::{FailingHistory, HistoryCall, block_on};
 
 use crate::support::{Watched, load, messages, session, shown, turn};
 
@@ -174,6 +174,27 @@ fn a_kept_window_is_as_a_new_one() {
                     assert_eq!(shown(&kept).await, expected, "{k} {step} {number}");
                 }
             }
+        }
+    });
+}
+
+/// A note that later processes do not need is not written, and one that is there not again.
+#[test]
+fn the_opening_is_noted_once() {
+    block_on(async {
+        for (opening, written) in [("", 0), ("system: be brief\n", 1)] {
+            let history = FailingHistory::new(InMemoryHistory::new());
+            let first = Turn::new(messages(&format!("{opening}human: q\nai: a")));
+            for number in 1..5 {
+                let memory = WindowMemory::new().with_history(history.clone(), session("s"));
+                let ticket = load(&memory).await.ticket;
+                let turn = if number == 1 { first.clone() } else { turn(number) };
+                memory.save(&turn, ticket).await.unwrap();
+                load(&memory).await;
+                assert!(memory.maintain().await.unwrap().warnings.is_empty());
+                assert!(!memory.needs_maintenance());
+            }
+            assert_eq!(history.calls(HistoryCall::PutNote), written, "{opening:?}");
         }
     });
 }
