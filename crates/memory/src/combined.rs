@@ -21,7 +21,9 @@ use self::{combination::Combination, settlement::Settlement};
 ///
 /// All memories save the same turn under one id, so a save that failed can be repeated. Memories
 /// may share a conversation: if each has the same session, and a clone of one history or the same
-/// `Arc`, the combination has the branches of that history.
+/// `Arc`, the combination has the branches of that history. To lease their session, wrap the
+/// combination with [`LeasedMemory::new`](crate::LeasedMemory::new): two leased memories of one
+/// session in a combination keep each other out, and no call gets through.
 ///
 /// # Several sessions
 /// If the memories store turns in several sessions, a turn is never left in only some of them. The

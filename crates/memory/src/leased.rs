@@ -25,6 +25,9 @@ use crate::conversation::kept_lease::KeptLease;
 /// same memory then releases it. Other memories wait until it expires. So does this one, if the
 /// call ended while the store was granting the lease.
 ///
+/// Of memories that are combined, only one may lease a session: the second one would find it busy
+/// in each call. Lease the `CombinedMemory` of them instead, with [`new`](Self::new).
+///
 /// # Examples
 ///
 /// ```

@@ -77,10 +77,8 @@ pub(crate) fn cut_longest(
 
 /// Reduces a turn to its first question and its last answer, as text.
 fn question_and_answer(turn: &Messages) -> Messages {
-    let is_answer = |message: &&Message| {
-        let calls = message.tool_calls().len() + message.invalid_tool_calls().len();
-        *message.role() == Role::Ai && calls == 0
-    };
+    let is_answer =
+        |message: &&Message| *message.role() == Role::Ai && message.call_ids().next().is_none();
     let question = turn.iter().find(|message| *message.role() == Role::Human);
     let answer = turn.iter().rev().find(is_answer);
     let as_text = |message: &Message| {
