@@ -1,6 +1,7 @@
 //! The memory that describes the entities in the user's input.
 
 mod describe;
+mod pending;
 
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +13,7 @@ use conversant_core::{
 };
 use serde_json::{Map, Value as Json};
 
+use self::pending::{MAX_TURNS, Pending};
 use crate::{
     conversation::{
         Conversation,
@@ -82,9 +84,11 @@ const DESCRIPTION: &[Piece] = &[
 /// next maintenance waits up to 10 seconds, or until the call's deadline.
 ///
 /// If the model fails, neither the answer nor the turn is lost: a
-/// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again. An older
-/// turn that the model does not accept, because a content filter refuses it or it is too long even
-/// when its texts are cut, is left out, and a warning reports it.
+/// [`Warning`](conversant_core::Warning) reports the cause, and the next turn goes on with the
+/// names that are not described yet. Of a conversation that others have written, up to 16 turns are
+/// described at once, and those after them next. An older turn that the model does not accept,
+/// because a content filter refuses it or it is too long even when its texts are cut, is left out,
+/// and a warning reports it.
 ///
 /// # Examples
 ///
@@ -129,9 +133,9 @@ pub struct EntityMemory {
     known: DerivedNote,
     /// The history that has the facts of a user or a group, if the conversation is a view of it.
     base: Option<Arc<dyn ChatHistory>>,
-    /// The names in the turns that the descriptions do not cover yet; `None` if they have to be
-    /// extracted again.
-    pending: Mutex<Option<Vec<String>>>,
+    /// The names in the first of the turns that the descriptions do not cover yet; `None` if they
+    /// have to be extracted again.
+    pending: Mutex<Option<Pending>>,
     abandoned: Abandoned,
 }
 
@@ -213,8 +217,8 @@ impl EntityMemory {
         self
     }
 
-    /// Sets the most entities that are described after a turn, each by a call of the model. The
-    /// default is 20. Further names in the turn are ignored.
+    /// Sets the most entities of a turn that are described after it, each by a call of the model.
+    /// The default is 20. Further names in the turn are ignored.
     #[must_use]
     pub const fn with_max_entities(mut self, entities: usize) -> Self {
         self.extractor.max_entities = entities;
@@ -302,13 +306,14 @@ impl EntityMemory {
         self.conversation.transcript.render(&shortened_messages(messages, max))
     }
 
-    /// Stores rewritten descriptions, and that they cover the conversation up to a version. Returns
-    /// all descriptions, and the names of those that were corrected while they were rewritten. One
-    /// that was forgotten meanwhile stays forgotten.
+    /// Stores rewritten descriptions of a conversation of an epoch, and what they cover of it, if
+    /// they do. Returns all descriptions, and the names of those that were corrected while they
+    /// were rewritten. One that was forgotten meanwhile stays forgotten.
     async fn store(
         &self,
         rewritten: Vec<Rewritten>,
-        covered: Covered,
+        epoch: u64,
+        covered: Option<Covered>,
         deadline: Option<Instant>,
     ) -> Result<(Map<String, Json>, Vec<String>), HistoryError> {
         let facts = self.facts();
@@ -321,27 +326,31 @@ impl EntityMemory {
         let session = &self.conversation.session;
         if self.scope != Scope::Session {
             let stored = facts.change_before(deadline, store).await?;
-            self.state.write(session, Value::from(""), covered).await?;
+            if let Some(covered) = covered {
+                self.state.write(session, Value::from(""), covered).await?;
+            }
             return Ok(stored);
         }
         for _ in 0..Note::FACTS_ATTEMPTS {
             let held = facts.lock(deadline).await?;
             let stored = async {
                 let read = self.note().await?;
-                let note = read.clone().filter(|note| note.covers.epoch == covered.end.epoch);
+                let note = read.clone().filter(|note| note.covers.epoch == epoch);
                 let before = facts::to_facts(note.as_ref());
                 let mut known = before.clone();
                 let stored = store(&mut known);
-                let epoch = facts::on_every_branch(covered.end.epoch);
-                let is_there = note.is_none_or(|note| note.covers == epoch);
+                let covers = facts::on_every_branch(epoch);
+                let is_there = note.is_none_or(|note| note.covers == covers);
                 // All descriptions are one note, which is written only if one has changed.
                 if !(is_there && known.iter().eq(&before)) {
                     let body = Note::facts_body(known);
-                    if !self.known.replace(session, read.as_ref(), body, epoch).await? {
+                    if !self.known.replace(session, read.as_ref(), body, covers).await? {
                         return Ok(None);
                     }
                 }
-                self.state.write(session, Value::from(""), covered).await?;
+                if let Some(covered) = covered {
+                    self.state.write(session, Value::from(""), covered).await?;
+                }
                 Ok(Some(stored))
             }
             .await;
@@ -363,16 +372,6 @@ const fn note_of(scope: &Scope) -> &'static str {
     }
 }
 
-/// Adds names to a list, each once and at most `max` in all.
-fn union(mut names: Vec<String>, more: Vec<String>, max: usize) -> Vec<String> {
-    for name in more {
-        if names.len() < max && !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
-}
-
 conversation_settings!(EntityMemory: prefixes, text_or_messages);
 extraction_settings!(EntityMemory);
 
@@ -386,14 +385,15 @@ impl Memory for EntityMemory {
         let extracted = match self.conversation.input(context) {
             Some(input) => {
                 let history = self.transcript(&recent.messages, MAX_TEXT);
-                self.extractor.extract(&history, &input, context.into()).await
+                self.extractor.extract(&history, &input, 1, context.into()).await
             }
             None => Ok(Vec::new()),
         };
         let mentioned = ExtractedNames::new(extracted);
         let (known, uncovered) = self.read(self.note().await?).await?;
         if uncovered.messages.is_empty() {
-            *lock(&self.pending) = Some(Vec::new());
+            let version = uncovered.version;
+            *lock(&self.pending) = Some(Pending::nothing(version.messages, version));
         }
         let describe =
             |name: &String| (name.clone(), known.get(name).cloned().unwrap_or_else(|| "".into()));
@@ -407,13 +407,16 @@ impl Memory for EntityMemory {
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
-        self.conversation.append(turn, &ticket).await?;
+        let after = self.conversation.append(turn, &ticket).await?;
         let mentioned = ticket.state::<ExtractedNames>();
         let names = mentioned.and_then(|mentioned| mentioned.names.clone());
+        let length = turn.messages().len() as u64;
+        let base = ticket.version().filter(|base| base.messages + length == after.messages);
+        if let Some((names, base)) = names.zip(base)
+            && let Some(pending) = lock(&self.pending).as_mut()
         {
-            let max = self.extractor.max_entities;
-            let mut pending = lock(&self.pending);
-            *pending = pending.take().zip(names).map(|(before, names)| union(before, names, max));
+            let max = self.extractor.max_entities.saturating_mul(MAX_TURNS);
+            pending.add(base, after, names, max);
         }
         Ok(ExtractedNames::saved(&ticket))
     }

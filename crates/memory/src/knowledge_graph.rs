@@ -20,7 +20,7 @@ use crate::{
     llm::{
         attempts::Attempts,
         entity_extractor::{EntityExtractor, ExtractedNames, extraction_settings, human_text},
-        limits::{MAX_TEXT, shortened_messages},
+        limits::{MAX_TEXT, count_fitting_questions, shortened_messages},
         prompted_model::PromptedModel,
         static_prompt::Piece::{self, Text, Variable},
         triples::{KnowledgeGraph, SEPARATOR},
@@ -191,9 +191,11 @@ impl KnowledgeGraphMemory {
                 return Ok(());
             }
             let turns = turns(&uncovered.messages);
-            let (new, tried) = attempts.next_messages(&turns, uncovered.messages.len());
+            let fits = count_fitting_questions(&uncovered.messages);
+            let (new, tried) = attempts.next_messages(&turns, fits);
             let (messages, max) = (uncovered.messages.slice(new.clone()), attempts.bytes());
-            let history = match attempts.is_narrowed() {
+            let is_last = new.end == uncovered.messages.len();
+            let history = match attempts.is_narrowed() || !is_last {
                 true => self.transcript(&messages, max),
                 false => self.recent().await?,
             };
@@ -210,7 +212,7 @@ impl KnowledgeGraphMemory {
                 self.state.write(&self.conversation.session, graph.to_note(), covered).await?;
                 written = Some(covered);
             }
-            if new == (0..uncovered.messages.len()) && is_covered {
+            if new.start == 0 && is_last && is_covered {
                 return Ok(());
             }
         }
@@ -237,7 +239,7 @@ impl Memory for KnowledgeGraphMemory {
         let (graph, uncovered) = self.read().await?;
         let extracted = match self.conversation.input(context) {
             Some(input) if !graph.is_empty() => {
-                self.extractor.extract(&self.recent().await?, &input, context.into()).await
+                self.extractor.extract(&self.recent().await?, &input, 1, context.into()).await
             }
             _ => Ok(Vec::new()),
         };

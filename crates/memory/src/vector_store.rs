@@ -59,9 +59,10 @@ const PAGE: usize = 256;
 /// its turns to the vector store, up to 256 at once, and notes each time how far it is: of a long
 /// conversation that others have written, no turn is embedded twice. If that fails, or the deadline
 /// of the call passes, a [`Warning`](conversant_core::Warning) reports the cause, and the next turn
-/// goes on from there. Of a turn or an input that is too long for the
-/// embedding model, the end is cut off, to 8 KiB or to 1 KiB. An older turn that it does not accept
-/// even then is left out, and no turn is shown for such an input; a warning reports it.
+/// goes on from there. Each addition is followed by a removal of what may be in the place of the
+/// turns. Of a turn or an input that is too long for the embedding model, the end is cut off, to
+/// 8 KiB or to 1 KiB. An older turn that it does not accept even then is left out, and no turn is
+/// shown for such an input; a warning reports it.
 ///
 /// If the conversation has moved to another branch
 /// ([`ChatHistory::set_tip`](conversant_core::ChatHistory::set_tip)), the turns of the new branch

@@ -35,7 +35,7 @@ const MAX_NAME: usize = 1000;
 #[derive(Clone)]
 pub(crate) struct EntityExtractor {
     model: PromptedModel,
-    /// The most names that are taken from one answer.
+    /// The most names of a turn that are taken from an answer.
     pub(crate) max_entities: usize,
 }
 
@@ -55,17 +55,18 @@ impl EntityExtractor {
         Ok(self)
     }
 
-    /// Returns the names in the user's input: each once, in the order of the model's answer.
-    /// Names of more than [`MAX_NAME`] bytes are ignored.
+    /// Returns the names in the user's input in some turns: each once, in the order of the model's
+    /// answer. Names of more than [`MAX_NAME`] bytes are ignored.
     pub(crate) async fn extract(
         &self,
         history: &str,
         input: &str,
+        turns: usize,
         context: MaintainContext<'_>,
     ) -> Result<Vec<String>, BoxError> {
         let variables = vars! { "history" => history, "input" => shortened(input, MAX_TEXT) };
         let answer = self.model.call_for_list(",", &variables, context).await?;
-        Ok(decode_names(&answer, self.max_entities))
+        Ok(decode_names(&answer, self.max_entities.saturating_mul(turns)))
     }
 }
 
@@ -109,12 +110,12 @@ impl ExtractedNames {
     }
 }
 
-/// Returns the text of the human messages, one a line. The longest are cut, such that all messages
-/// have at most `max` bytes.
+/// Returns the text of the human messages, one a line. The longest are cut, such that they have at
+/// most `max` bytes.
 pub(crate) fn human_text(messages: &Messages, max: usize) -> String {
-    let messages = shortened_messages(messages, max);
-    let human = messages.iter().filter(|message| *message.role() == Role::Human);
-    let texts: Vec<Cow<'_, str>> = human.map(Message::text).collect();
+    let human = messages.iter_shared().filter(|message| *message.role() == Role::Human);
+    let human = shortened_messages(&human.cloned().collect(), max);
+    let texts: Vec<Cow<'_, str>> = human.iter().map(Message::text).collect();
     texts.join("\n")
 }
 

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+#[cfg(feature = "entities")]
+use conversant_core::Role;
 #[cfg(any(feature = "entities", feature = "summaries"))]
 use conversant_core::{Message, Messages};
 
@@ -19,6 +21,31 @@ pub(crate) const MAX_TEXT: usize = 64 * 1024;
 /// which every store takes in a note ([`Note::MAX_BYTES`](conversant_core::Note::MAX_BYTES)).
 #[cfg(feature = "entities")]
 pub(crate) const MAX_LIST: usize = 4 * 1024 * 1024;
+
+/// The most messages of a conversation in one call, if the call needs only some of them.
+#[cfg(feature = "entities")]
+const MAX_MESSAGES: usize = 1024;
+
+/// Returns the number of messages from the front of which those that are sent have at most
+/// [`MAX_TEXT`] bytes.
+#[cfg(any(feature = "entities", feature = "summaries"))]
+pub(crate) fn count_fitting(messages: &Messages, is_sent: impl Fn(&Message) -> bool) -> usize {
+    let mut bytes = 0_usize;
+    let fits = messages.iter().take_while(|message| {
+        if is_sent(message) {
+            bytes = bytes.saturating_add(message.text().len());
+        }
+        bytes <= MAX_TEXT
+    });
+    fits.count()
+}
+
+/// Returns the number of messages from the front whose human ones fit into one call.
+#[cfg(feature = "entities")]
+pub(crate) fn count_fitting_questions(messages: &Messages) -> usize {
+    let is_question = |message: &Message| *message.role() == Role::Human;
+    count_fitting(messages, is_question).min(MAX_MESSAGES)
+}
 
 /// Returns messages whose longest texts are cut, such that all have at most `max` bytes, usually
 /// [`MAX_TEXT`]. Messages that are too many for it are returned whole.

@@ -7,7 +7,7 @@ use conversant_core::{
 
 use super::{
     attempts::Attempts,
-    limits::{MAX_TEXT, shortened_messages},
+    limits::{count_fitting, shortened_messages},
     prompted_model::{PromptedModel, beginning_of},
     static_prompt::Piece::{self, Text, Variable},
 };
@@ -41,7 +41,7 @@ impl Summarizer {
     }
 
     /// Extends a summary to the next of the messages that it does not cover: whole turns with at
-    /// most [`MAX_TEXT`] bytes, and at least one, whose longest texts are cut. Returns the summary
+    /// most 64 KiB, and at least one, whose longest texts are cut. Returns the summary
     /// and the number of messages that it covers now, or `None` if they have to be tried again.
     ///
     /// A summary that the model's limit of tokens has cut off is asked for again. If it was cut off
@@ -58,7 +58,7 @@ impl Summarizer {
         context: MaintainContext<'_>,
     ) -> Result<Option<(String, usize)>, BoxError> {
         let turns = turns(uncovered);
-        let (new, tried) = attempts.next_messages(&turns, count_fitting(uncovered));
+        let (new, tried) = attempts.next_messages(&turns, count_fitting(uncovered, |_| true));
         let new_messages = shortened_messages(&uncovered.slice(new.clone()), attempts.bytes());
         let variables = vars! {
             "summary" => summary.as_str(),
@@ -75,16 +75,6 @@ impl Summarizer {
         };
         Ok(extended.map(|extended| (extended, new.end)))
     }
-}
-
-/// Returns the number of messages from the front that have at most [`MAX_TEXT`] bytes.
-fn count_fitting(messages: &Messages) -> usize {
-    let mut bytes = 0_usize;
-    let fits = messages.iter().take_while(|message| {
-        bytes = bytes.saturating_add(message.text().len());
-        bytes <= MAX_TEXT
-    });
-    fits.count()
 }
 
 /// Returns a summary whose end is missing.

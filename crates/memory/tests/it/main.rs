@@ -14,6 +14,7 @@ mod buffer;
 mod combined;
 mod conflict;
 mod cut_off_answers;
+mod described;
 mod forwarded;
 mod in_memory_history;
 mod kept_leases;
