@@ -109,8 +109,8 @@ impl Export {
     ///
     /// The history must support loading turns, and, except for a LangChain file, listing sessions.
     /// A session that is written meanwhile is exported as it is when it is reached. What is written
-    /// is buffered, so a file needs no [`BufWriter`]. Writing blocks; in a server, run the export on
-    /// a blocking thread.
+    /// is buffered, so a file needs no [`BufWriter`]. Writing blocks; in a server, run the export
+    /// on a blocking thread.
     ///
     /// # Errors
     /// [`TransferError`], if the history or the writer fails. The file is then incomplete.

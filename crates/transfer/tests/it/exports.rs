@@ -300,7 +300,7 @@ fn a_call_without_a_form_is_left_out_alone() {
     assert_eq!(omissions.len(), 2, "{omissions:?}");
 }
 
-/// What is left out is not counted as transferred.
+/// Items that are left out are not counted as transferred.
 #[test]
 fn progress_counts_what_is_written() {
     let progress = |format: Export| -> TransferProgress {

@@ -9,7 +9,7 @@ use conversant_core::{
 use conversant_history_jsonl::JsonlHistory;
 use conversant_history_sqlite::LangChainSqliteHistory;
 use conversant_memory::{Facts, InMemoryHistory};
-use conversant_testkit::block_on;
+use conversant_testkit::{FailingHistory, FailureMode, HistoryCall, block_on};
 use conversant_transfer::{Export, Import, TransferEvent, copy};
 
 use crate::support::{append, exchange, export, filled, import, load, session, turns};
@@ -292,5 +292,29 @@ fn lines_that_a_history_refuses_are_reported() {
             assert_eq!(turns(&history, "b").len(), 1);
             assert_eq!(turns(&history, "a").len(), if has_branches { 1 } else { expected });
         }
+    }
+}
+
+/// A session that a user clears while its lines are imported does not end the import.
+#[test]
+fn lines_of_a_session_that_is_cleared_meanwhile_are_left_out() {
+    let from = InMemoryHistory::new();
+    let turns_of_a = [0, 1, 2].map(exchange);
+    for turn in &turns_of_a {
+        append(&from, "a", turn).unwrap();
+    }
+    let view = from.at(turns_of_a[0].id().into()).unwrap();
+    block_on(view.append(&session("a"), &exchange(3), Expect::Any)).unwrap();
+    let tip = turns_of_a[2].id().into();
+    block_on(from.set_tip(&session("a"), tip, Expect::Any)).unwrap();
+    append(&from, "b", &exchange(4)).unwrap();
+    let (file, _) = export(&Export::lines(), &from);
+    assert!(file.contains("\"follows\""));
+    let unknown = || FailureMode::fail(|| HistoryError::UnknownTurn { turn: exchange(0).id() });
+    for (call, nth, stored) in [(HistoryCall::Append, 2, 1), (HistoryCall::SetTip, 1, 4)] {
+        let to = FailingHistory::new(InMemoryHistory::new()).on(call, nth, unknown());
+        let (done, omissions) = import(&Import::lines(), &to, file.as_bytes());
+        assert_eq!((done.unwrap().turns, omissions.len()), (stored + 1, usize::from(stored < 4)));
+        assert_eq!(turns(&to, "b").len(), 1);
     }
 }
