@@ -371,7 +371,7 @@ fn calls_tools(message: &Message) -> bool {
 }
 
 fn is_cut_off(reply: &Reply) -> bool {
-    matches!(reply.finish_reason, Some(FinishReason::Length))
+    reply.finish_reason.as_ref().is_some_and(FinishReason::is_token_limit)
 }
 
 /// Names the token limit, where it is the cause.

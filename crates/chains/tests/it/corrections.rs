@@ -122,7 +122,8 @@ fn answers(error: &ChainError) -> (Vec<String>, String) {
 
 #[test]
 fn no_answer_is_lost_when_none_is_accepted() {
-    let cut_off = Reply::new(Message::ai("no")).with_finish_reason(FinishReason::Length);
+    let cut_off =
+        |reason: &str| Reply::new(Message::ai("no")).with_finish_reason(FinishReason::from(reason));
     let rows: Vec<(Vec<ScriptedReply>, Vec<&str>, &str)> = vec![
         (
             vec!["a".into(), "b".into(), "c".into()],
@@ -137,7 +138,13 @@ fn no_answer_is_lost_when_none_is_accepted() {
         ),
         // A second answer would be cut off as well.
         (
-            vec![cut_off.into(), "{}".into()],
+            vec![cut_off("length").into(), "{}".into()],
+            vec!["no"],
+            "cannot parse the model's answer: cannot parse the answer: it was cut off at the token \
+             limit; raise `max_tokens`",
+        ),
+        (
+            vec![cut_off("MAX_TOKENS").into(), "{}".into()],
             vec!["no"],
             "cannot parse the model's answer: cannot parse the answer: it was cut off at the token \
              limit; raise `max_tokens`",

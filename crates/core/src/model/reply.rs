@@ -250,11 +250,38 @@ impl FinishReason {
         let reason = match self {
             Self::Stop | Self::ToolCalls => return false,
             Self::Length | Self::ContentFilter => return true,
-            Self::Other(reason) => reason.trim().to_ascii_lowercase().replace('-', "_"),
+            Self::Other(reason) => plain(reason),
         };
         // Such as `incomplete: safety`.
         let name = reason.split_once(':').map_or(reason.as_str(), |(name, _)| name);
-        CUT_OFF.contains(&name) || self.is_failure()
+        TOKEN_LIMITS.contains(&name) || CUT_OFF.contains(&name) || self.is_failure()
+    }
+
+    /// Returns whether a limit of tokens ended the answer, that of answers or that of the model's
+    /// context, by the names that servers use, in any case. Another answer to the same prompt would
+    /// be cut off as well.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::FinishReason;
+    ///
+    /// assert!(FinishReason::Length.is_token_limit());
+    /// assert!(FinishReason::from("MAX_TOKENS").is_token_limit());
+    /// assert!(!FinishReason::ContentFilter.is_token_limit());
+    /// ```
+    #[must_use]
+    pub fn is_token_limit(&self) -> bool {
+        match self {
+            Self::Length => true,
+            Self::Stop | Self::ContentFilter | Self::ToolCalls => false,
+            Self::Other(reason) => {
+                // Such as `incomplete: max_tokens`.
+                let reason = plain(reason);
+                let name = reason.rsplit(':').next().unwrap_or_default();
+                TOKEN_LIMITS.contains(&name.trim_start())
+            }
+        }
     }
 
     /// Returns whether a fault ended the answer, by the names that servers use, in any case. The
@@ -293,8 +320,13 @@ const FAILURES: &[&str] = &[
     "unexpected_tool_call",
 ];
 
-/// The reasons of servers for an answer that was cut off, in lower case.
-const CUT_OFF: &[&str] = &[
+/// Returns a reason of a server in the form of the lists.
+fn plain(reason: &str) -> String {
+    reason.trim().to_ascii_lowercase().replace('-', "_")
+}
+
+/// The reasons of servers for an answer that a limit of tokens has cut off, in lower case.
+const TOKEN_LIMITS: &[&str] = &[
     // A limit of the answer.
     "length",
     "max_tokens",
@@ -303,7 +335,6 @@ const CUT_OFF: &[&str] = &[
     "max_output_reached",
     "max_length",
     "token_limit",
-    "time_limit",
     // The context is full: Mistral; Anthropic, Zhipu, Bedrock; others.
     "model_length",
     "model_context_window_exceeded",
@@ -311,6 +342,11 @@ const CUT_OFF: &[&str] = &[
     "context_window_exceeded",
     "context_length",
     "context_length_exceeded",
+];
+
+/// The other reasons of servers for an answer that was cut off, in lower case.
+const CUT_OFF: &[&str] = &[
+    "time_limit",
     // A filter: OpenAI, Azure; Bedrock; Zhipu.
     "content_filter",
     "content_filtered",

@@ -118,10 +118,9 @@ fn text_of(reply: &Reply) -> Result<String, BoxError> {
 #[cfg(feature = "summaries")]
 pub(crate) fn beginning_of(error: &BoxError) -> Option<String> {
     match error.downcast_ref()? {
-        ModelError::Incomplete {
-            finish_reason: conversant_core::FinishReason::Length,
-            partial,
-        } => usable(partial.text.as_str()),
+        ModelError::Incomplete { finish_reason, partial } if finish_reason.is_token_limit() => {
+            usable(partial.text.as_str())
+        }
         _ => None,
     }
 }

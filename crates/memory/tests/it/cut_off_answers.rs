@@ -53,23 +53,26 @@ fn a_part_of_an_answer_is_a_warning_and_is_asked_for_again() {
 #[test]
 fn a_summary_that_is_cut_off_each_time_does_not_grow_the_prompt() {
     block_on(async {
-        let answer = Reply::new(Message::ai("<think>so</think>one two three"))
-            .with_finish_reason(FinishReason::Length);
-        let model = ScriptedChat::with_handler(move |_: &ChatRequest| answer.clone().into());
-        let summary = SummaryMemory::new(model.clone());
-        let buffer = SummaryBufferMemory::new(model.clone(), Whitespace).with_max_token_limit(8);
-        for memory in [&summary as &dyn Memory, &buffer] {
-            let (mut longest, mut warnings) = (0, 0);
-            for _ in 0..30 {
-                let (shown, told) = call(memory).await;
-                longest = longest.max(shown.len());
-                warnings += told;
+        for reason in ["length", "MAX_TOKENS", "incomplete: max_output_tokens", "model_length"] {
+            let answer = Reply::new(Message::ai("<think>so</think>one two three"))
+                .with_finish_reason(FinishReason::from(reason));
+            let model = ScriptedChat::with_handler(move |_: &ChatRequest| answer.clone().into());
+            let summary = SummaryMemory::new(model.clone());
+            let buffer =
+                SummaryBufferMemory::new(model.clone(), Whitespace).with_max_token_limit(8);
+            for memory in [&summary as &dyn Memory, &buffer] {
+                let (mut longest, mut warnings) = (0, 0);
+                for _ in 0..30 {
+                    let (shown, told) = call(memory).await;
+                    longest = longest.max(shown.len());
+                    warnings += told;
+                }
+                let (shown, _) = call(memory).await;
+                assert!(shown.contains("one two three[…]"), "{reason}: {shown}");
+                assert!(longest < 200, "{reason}: {longest}");
+                assert!(warnings >= 15, "{reason}: {warnings}");
             }
-            let (shown, _) = call(memory).await;
-            assert!(shown.contains("one two three[…]"), "{shown}");
-            assert!(longest < 200, "{longest}");
-            assert!(warnings >= 15, "{warnings}");
+            assert!(model.requests().len() <= 2 * 2 * 31, "{reason}");
         }
-        assert!(model.requests().len() <= 2 * 2 * 31);
     });
 }
