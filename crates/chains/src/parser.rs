@@ -44,7 +44,7 @@ pub use self::yaml::YamlParser;
 #[cfg(feature = "parsers")]
 pub use self::{
     choice::{BooleanParser, EnumParser},
-    datetime::DatetimeParser,
+    datetime::{DatetimeFormatError, DatetimeParser},
     fields::{RegexDictParser, StructuredParser},
     list::{CommaListParser, MarkdownListParser, NumberedListParser},
 };

@@ -51,7 +51,8 @@ impl RegexParser {
     ///
     /// # Errors
     ///
-    /// [`RegexError`] if the expression cannot be parsed.
+    /// [`RegexError`] if the expression cannot be parsed, or has fewer groups than there are keys:
+    /// no answer could be parsed, where LangChain fails at each one that matches.
     pub fn new<K: Into<String>>(
         regex: &str,
         output_keys: impl IntoIterator<Item = K>,
@@ -59,12 +60,19 @@ impl RegexParser {
         let fault = |reason: String| RegexError { regex: regex.to_owned(), reason };
         let translated = translate(regex).map_err(|error| fault(error.to_string()))?;
         let compiled = BoundedRegex::new(translated).map_err(|error| fault(error.to_string()))?;
-        let output_keys = output_keys.into_iter().map(Into::into).collect();
+        let output_keys: Vec<String> = output_keys.into_iter().map(Into::into).collect();
+        let (groups, keys) = (compiled.groups(), output_keys.len());
+        if groups < keys {
+            let count =
+                |count, noun| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+            let (groups, keys) = (count(groups, "group"), count(keys, "output key"));
+            return Err(fault(format!("it has {groups} for {keys}")));
+        }
         Ok(Self { regex: compiled, output_keys, default_output_key: None })
     }
 
     /// Sets the key that holds an answer in which the expression is not found. The others are
-    /// empty.
+    /// empty, and so are all if it is not one of the output keys, as in LangChain.
     #[must_use]
     pub fn with_default_output_key(mut self, key: impl Into<String>) -> Self {
         self.default_output_key = Some(key.into());
@@ -80,10 +88,6 @@ impl OutputParser for RegexParser {
         let mut fields = Map::new();
         for (index, key) in self.output_keys.iter().enumerate() {
             let value = match (&found, &self.default_output_key) {
-                (Some(found), _) if index + 1 >= found.len() => {
-                    let reason = format!("the regular expression has no group for `{key}`");
-                    return Err(ParseError::without_source(text, reason));
-                }
                 (Some(found), _) => {
                     found.get(index + 1).map_or(Json::Null, |group| group.as_str().into())
                 }

@@ -29,25 +29,36 @@ const DAYS: [&str; 7] =
 const MAX_STEPS: usize = 100_000;
 
 /// An element of a format.
+#[derive(Debug, Clone)]
 enum Element {
     Literal(char),
     Space,
     Directive(char),
 }
 
-/// Returns a date and time in ISO 8601, or `None` if the text or the format is invalid.
-pub(super) fn strptime(text: &str, format: &str) -> Option<String> {
-    let elements = elements(format)?;
-    let text: Vec<char> = text.chars().collect();
-    let mut matcher = Matcher { text: &text, values: Vec::new(), steps: 0 };
-    let end = matcher.run(&elements)?;
-    if end != text.len() {
-        return None;
+/// A format that was read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Format(Vec<Element>);
+
+impl Format {
+    /// Reads a format. The error is its fault.
+    pub(super) fn new(format: &str) -> Result<Self, String> {
+        elements(format).map(Self)
     }
-    Fields::read(&matcher.values)?.iso()
+
+    /// Returns the date and time of a text in ISO 8601, or `None` if it does not match.
+    pub(super) fn parse(&self, text: &str) -> Option<String> {
+        let text: Vec<char> = text.chars().collect();
+        let mut matcher = Matcher { text: &text, values: Vec::new(), steps: 0 };
+        let end = matcher.run(&self.0)?;
+        if end != text.len() {
+            return None;
+        }
+        Fields::read(&matcher.values)?.iso()
+    }
 }
 
-fn elements(format: &str) -> Option<Vec<Element>> {
+fn elements(format: &str) -> Result<Vec<Element>, String> {
     let expanded = format
         .replace("%%", "\0")
         .replace("%c", "%a %b %d %H:%M:%S %Y")
@@ -59,11 +70,15 @@ fn elements(format: &str) -> Option<Vec<Element>> {
     while let Some(character) = characters.next() {
         elements.push(match character {
             '%' => {
-                let directive = characters.next()?;
-                let is_known = "aAbBdfGHIjmMpSuUVwWyYzZ".contains(directive);
+                let Some(directive) = characters.next() else {
+                    return Err("it ends with `%`".to_owned());
+                };
+                if !"aAbBdfGHIjmMpSuUVwWyYzZ".contains(directive) {
+                    return Err(format!("it has the unknown directive `%{directive}`"));
+                }
                 // A directive is a named group, which an expression can have once.
-                if !is_known || seen.contains(&directive) {
-                    return None;
+                if seen.contains(&directive) {
+                    return Err(format!("it has the directive `%{directive}` twice"));
                 }
                 seen.push(directive);
                 Element::Directive(directive)
@@ -78,7 +93,20 @@ fn elements(format: &str) -> Option<Vec<Element>> {
             literal => Element::Literal(literal),
         });
     }
-    Some(elements)
+    match fault_of_weeks(&seen) {
+        Some(fault) => Err(fault.to_owned()),
+        None => Ok(elements),
+    }
+}
+
+/// Returns the fault of the directives of ISO weeks, with which no text is a date.
+fn fault_of_weeks(seen: &[char]) -> Option<&'static str> {
+    let has = |directives: &str| directives.chars().any(|directive| seen.contains(&directive));
+    if has("G") && !has("Yy") {
+        let is_whole = has("V") && has("Aawu") && !has("j");
+        return (!is_whole).then_some("`%G` needs `%V` and a weekday, and not `%j`");
+    }
+    (has("V") && !has("UW")).then_some("`%V` needs `%G`, and not `%Y`")
 }
 
 struct Matcher<'t> {

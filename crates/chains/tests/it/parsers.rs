@@ -143,10 +143,29 @@ fn dates_are_read_as_python_reads_them() {
         ("%", "", None),
     ];
     for (format, text, expected) in table {
-        let parsed = DatetimeParser::new(format).parse(text);
-        let parsed = parsed.as_ref().ok().and_then(|value| value.as_text());
+        let parsed = DatetimeParser::new(format).ok().and_then(|parser| parser.parse(text).ok());
+        let parsed = parsed.as_ref().and_then(|value| value.as_text());
         assert_eq!(parsed, expected, "{format} {text}");
     }
+}
+
+/// A format with which no answer is a time is refused before an answer is paid for.
+#[test]
+fn a_format_that_nothing_matches_is_refused() {
+    let formats = ["%Y-%m-%d %Q", "%Y %Y", "100%", "%c %Y", "%G-%V", "%G-%V-%u %j", "%Y %V %u"];
+    let errors = formats.map(|format| match DatetimeParser::new(format) {
+        Ok(_) => format!("`{format}` was accepted"),
+        Err(error) => error.to_string(),
+    });
+    insta::assert_snapshot!(errors.join("\n"), @r"
+    invalid format of a date and time `%Y-%m-%d %Q`: it has the unknown directive `%Q`
+    invalid format of a date and time `%Y %Y`: it has the directive `%Y` twice
+    invalid format of a date and time `100%`: it ends with `%`
+    invalid format of a date and time `%c %Y`: it has the directive `%Y` twice
+    invalid format of a date and time `%G-%V`: `%G` needs `%V` and a weekday, and not `%j`
+    invalid format of a date and time `%G-%V-%u %j`: `%G` needs `%V` and a weekday, and not `%j`
+    invalid format of a date and time `%Y %V %u`: `%V` needs `%G`, and not `%Y`
+    ");
 }
 
 #[test]
@@ -243,6 +262,23 @@ fn regular_expressions_that_python_refuses_are_errors() {
         Err(error) => error.to_string(),
     });
     insta::assert_snapshot!(errors.join("\n"));
+}
+
+/// An expression without a group for each key could parse no answer.
+#[cfg(feature = "regex")]
+#[test]
+fn a_regular_expression_has_a_group_for_each_key() {
+    let rows: [(&str, &[&str], Option<&str>); 5] = [
+        (r"Score: (\d+)", &["score"], None),
+        (r"(a)(b)", &["score"], None),
+        (r"(a)?(?:b)(?P<c>c)", &["a", "c"], None),
+        (r"Score: (\d+)", &["score", "reason"], Some("it has 1 group for 2 output keys")),
+        (r"(?:a)", &["score"], Some("it has 0 groups for 1 output key")),
+    ];
+    for (regex, keys, expected) in rows {
+        let fault = RegexParser::new(regex, keys.iter().copied()).err();
+        assert_eq!(fault.map(|fault| fault.reason).as_deref(), expected, "{regex}");
+    }
 }
 
 #[cfg(feature = "regex")]

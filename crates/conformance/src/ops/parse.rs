@@ -43,7 +43,11 @@ pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
         "json" => Box::new(JsonParser),
         "enum" => Box::new(EnumParser::new(config.values)),
         "datetime" => {
-            Box::new(config.format.map_or_else(DatetimeParser::default, DatetimeParser::new))
+            let parser = match config.format {
+                Some(format) => DatetimeParser::new(format),
+                None => Ok(DatetimeParser::default()),
+            };
+            Box::new(parser.map_err(|_| Failure::Refused("invalid_output"))?)
         }
         "regex" => {
             let parser = RegexParser::new(&config.regex, config.output_keys);
