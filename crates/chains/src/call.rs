@@ -1,10 +1,10 @@
 //! One call of a chain: wait, load, run, save. The order of events is documented at [`Event`].
 
 mod answer_check;
+mod repetition;
 pub(crate) mod unsaved_turn;
 
 use std::{
-    pin::pin,
     task::{Context, Poll},
     time::Duration,
 };
@@ -19,14 +19,15 @@ use crate::{
     call_inputs::CallInputs,
     call_phase::CallPhase,
     chain::{Chain, RunContext, Streaming},
-    error::{ChainError, NotSaved},
+    error::ChainError,
     limits::{Exceeded, Limits},
     memory_binding::{Maintenance, MemoryBinding},
+    not_saved::NotSaved,
     observation::{CallObservation, Observation},
     outcome::Outcome,
     pending::PendingTurn,
     queue::{Permit, Polled},
-    stored_answer::{self, FoundTurn, Search, StoredAnswer},
+    stored_answer::StoredAnswer,
 };
 
 /// The time that a memory has to release what a failed call's load acquired, though the call's
@@ -147,52 +148,6 @@ impl CallState {
         Ok(())
     }
 
-    /// Looks for the answer of a call with the same turn id, and loads the memory if there is none.
-    async fn find_or_load(
-        &mut self,
-        chain: &dyn Chain,
-        binding: &MemoryBinding,
-    ) -> Result<(), ChainError> {
-        let mut search = self.find_stored(binding).await?;
-        if self.take_found(chain, binding, search.found.take())? {
-            return Ok(());
-        }
-        self.load(binding).await?;
-        if self.ticket.as_ref().is_none_or(|ticket| search.is_current(ticket)) {
-            return Ok(());
-        }
-        let again = self.find_stored(binding).await;
-        match again.and_then(|search| self.take_found(chain, binding, search.found)) {
-            Ok(false) => Ok(()),
-            ended => {
-                self.release(Some(binding)).await;
-                ended.map(drop)
-            }
-        }
-    }
-
-    async fn find_stored(&mut self, binding: &MemoryBinding) -> Result<Search, ChainError> {
-        let find = pin!(stored_answer::find(binding, self.turn_id, &self.input));
-        let found = self.limits.run(self.permit.as_ref(), find).await;
-        found.map_err(|exceeded| exceeded.during(CallPhase::Load))?
-    }
-
-    /// Takes the answer of a stored turn. Returns whether there is one.
-    fn take_found(
-        &mut self,
-        chain: &dyn Chain,
-        binding: &MemoryBinding,
-        found: Option<Box<FoundTurn>>,
-    ) -> Result<bool, ChainError> {
-        let Some(found) = found else { return Ok(false) };
-        let restored = {
-            let _polled = self.mark_polled();
-            found.restore(chain, &self.context, binding.stores_first_output())
-        };
-        self.stored = StoredAnswer::Found(Box::new(restored?));
-        Ok(true)
-    }
-
     async fn load(&mut self, binding: &MemoryBinding) -> Result<(), ChainError> {
         let loaded = {
             let text = binding.input_text(&self.variables);
@@ -299,9 +254,14 @@ impl CallState {
         match saved.unwrap_or_else(|exceeded| Err(exceeded.interrupted())) {
             Ok(saved) => self.warn(&saved.warnings),
             Err(source) => {
-                let text = binding.output(answer).into();
-                let not_saved = NotSaved { text, reply: answer.reply.clone(), turn, source };
-                return Err(ChainError::NotSaved(Box::new(not_saved)));
+                let (text, reply) = (binding.output(answer).into(), answer.reply.clone());
+                return Err(ChainError::NotSaved(Box::new(NotSaved {
+                    text,
+                    reply,
+                    turn,
+                    session: binding.session(),
+                    source,
+                })));
             }
         }
         if binding.maintenance == Maintenance::Inline && memory.needs_maintenance() {

@@ -276,10 +276,11 @@ macro_rules! impl_calls {
             ///
             /// # Errors
             /// [`ChainError::ToolResults`](crate::ChainError::ToolResults) if a call has no result;
-            /// otherwise as for `invoke`.
+            /// otherwise as for `invoke`. The turn can be resumed again after any error: its calls
+            /// need not be run twice. If it is stored already, the stored answer is returned.
             pub async fn resume(
                 &self,
-                pending: crate::PendingTurn,
+                pending: &crate::PendingTurn,
                 results: impl IntoIterator<Item = conversant_core::Message>,
             ) -> Result<crate::Outcome, crate::ChainError> {
                 self.resume_with(pending, results, conversant_core::CallOptions::new()).await
@@ -292,7 +293,7 @@ macro_rules! impl_calls {
             /// As for `resume`.
             pub async fn resume_with(
                 &self,
-                pending: crate::PendingTurn,
+                pending: &crate::PendingTurn,
                 results: impl IntoIterator<Item = conversant_core::Message>,
                 options: conversant_core::CallOptions,
             ) -> Result<crate::Outcome, crate::ChainError> {
@@ -305,7 +306,7 @@ macro_rules! impl_calls {
             /// As for `resume`.
             pub async fn resume_stream(
                 &self,
-                pending: crate::PendingTurn,
+                pending: &crate::PendingTurn,
                 results: impl IntoIterator<Item = conversant_core::Message>,
             ) -> Result<crate::ChainStream, crate::ChainError> {
                 self.resume_stream_with(pending, results, conversant_core::CallOptions::new()).await
@@ -318,7 +319,7 @@ macro_rules! impl_calls {
             /// As for `resume`.
             pub async fn resume_stream_with(
                 &self,
-                pending: crate::PendingTurn,
+                pending: &crate::PendingTurn,
                 results: impl IntoIterator<Item = conversant_core::Message>,
                 options: conversant_core::CallOptions,
             ) -> Result<crate::ChainStream, crate::ChainError> {

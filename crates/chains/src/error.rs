@@ -3,13 +3,13 @@
 use std::{error::Error, fmt, time::Duration};
 
 use conversant_core::{
-    HistoryError, MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, Turn,
-    TurnId, Variables, Withheld, nearest_hint, shortened,
+    MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, Turn, TurnId,
+    Variables, nearest_hint, shortened,
 };
 
 use crate::{
-    call_phase::CallPhase, pending::PendingTurn, queue::Refusal, refused_answer::RefusedAnswer,
-    wiring::WiringError,
+    call_phase::CallPhase, not_saved::NotSaved, pending::PendingTurn,
+    queue::Refusal, refused_answer::RefusedAnswer, wiring::WiringError,
 };
 
 /// An error of a call of a chain, by the step that failed.
@@ -191,7 +191,9 @@ impl ChainError {
     }
 
     /// Returns the turn and the answer that were not saved, if the save of the call or of one of
-    /// its steps failed.
+    /// its steps failed. The turn of a step belongs to the memory of that step: its conversation is
+    /// another one, and its answer may be a draft that users do not see. An error of the call
+    /// itself is [`NotSaved`](Self::NotSaved).
     ///
     /// # Examples
     ///
@@ -201,17 +203,21 @@ impl ChainError {
     ///
     /// /// Answers, also if the turn cannot be stored at the first attempt.
     /// async fn ask(chain: &LlmChain, inputs: Variables) -> Result<String, ChainError> {
-    ///     let error = match chain.predict(inputs).await {
-    ///         Err(error) => error,
-    ///         answered => return answered,
-    ///     };
-    ///     let Some((not_saved, memory)) = error.not_saved().zip(chain.memory()) else {
-    ///         return Err(error);
-    ///     };
-    ///     // A second failure is logged; the user has the answer either way.
-    ///     let _saved = memory.save(&not_saved.turn, Ticket::default()).await;
-    ///     Ok(not_saved.text.as_str().to_owned())
+    ///     match (chain.predict(inputs).await, chain.memory()) {
+    ///         (Err(ChainError::NotSaved(not_saved)), Some(memory)) => {
+    ///             // A second failure is logged; the user has the answer either way.
+    ///             let _saved = memory.save(&not_saved.turn, Ticket::default()).await;
+    ///             Ok(not_saved.text.as_str().to_owned())
+    ///         }
+    ///         (answered, _) => answered,
+    ///     }
     /// }
+    ///
+    /// /// Returns the session that lacks a turn, also if it is that of a step.
+    /// fn incomplete(error: &ChainError) -> Option<String> {
+    ///     Some(error.not_saved()?.session.as_ref()?.to_string())
+    /// }
+    /// assert_eq!(incomplete(&ChainError::Busy), None);
     /// ```
     #[must_use]
     pub fn not_saved(&self) -> Option<&NotSaved> {
@@ -270,7 +276,8 @@ impl ChainError {
     /// | 504 | a deadline or a timeout |
     ///
     /// Any other turn that was not saved is 504 if the deadline passed in the save, and otherwise
-    /// 500. The answer of each was paid for: show it instead ([`not_saved`](Self::not_saved)).
+    /// 500. The answer of each was paid for: show it instead ([`NotSaved`](Self::NotSaved)), unless
+    /// it is that of a step.
     #[must_use]
     pub fn http_status(&self) -> u16 {
         match self {
@@ -370,36 +377,6 @@ fn list(missing: &[MissingVariable]) -> String {
     format!("{noun} {}", names.join(", "))
 }
 
-/// The model's answer and the turn that was not saved.
-///
-/// Retry with `memory.save(&turn, Ticket::default())`. That is safe even if the first save took
-/// effect, since a turn is stored once by its id. If [`is_id_in_use`](Self::is_id_in_use), give the
-/// turn a new id first, by [`Turn::with_id`].
-///
-/// `Debug` withholds message text.
-#[derive(thiserror::Error)]
-#[error("cannot save turn `{}`", turn.id())]
-#[non_exhaustive]
-pub struct NotSaved {
-    /// The answer's text.
-    pub text: Withheld,
-    /// The model's reply, if the chain has one.
-    pub reply: Option<Reply>,
-    /// The turn to save.
-    pub turn: Turn,
-    /// The error of the save.
-    pub source: MemoryError,
-}
-
-impl NotSaved {
-    /// Returns whether another turn is stored under the turn's id, so that a repeated save fails
-    /// too.
-    #[must_use]
-    pub const fn is_id_in_use(&self) -> bool {
-        matches!(self.source, MemoryError::History(HistoryError::TurnIdInUse { .. }))
-    }
-}
-
 fn quoted<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
     let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
@@ -483,10 +460,4 @@ impl Error for FailedFallbacks {
     }
 }
 
-conversant_core::debug_as_report!(
-    ChainError,
-    NotSaved,
-    FailedStep,
-    FailedBranches,
-    FailedFallbacks
-);
+conversant_core::debug_as_report!(ChainError, FailedStep, FailedBranches, FailedFallbacks);

@@ -26,6 +26,7 @@ mod hints;
 mod limits;
 mod llm_chain;
 mod memory_binding;
+mod not_saved;
 mod observation;
 mod outcome;
 mod parser;
@@ -64,9 +65,10 @@ pub use self::{
     compose::*,
     conversations::Conversations,
     correction::Correction,
-    error::{ChainError, FailedBranches, FailedFallbacks, FailedStep, NotSaved},
+    error::{ChainError, FailedBranches, FailedFallbacks, FailedStep},
     llm_chain::LlmChain,
     memory_binding::Maintenance,
+    not_saved::NotSaved,
     outcome::Outcome,
     parser::*,
     pending::PendingTurn,

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
-    CallRecord, Memory, MemoryError, Message, Messages, Point, Role, Turn, TurnId, Value,
-    Variables, clock::Instant,
+    CallRecord, Memory, MemoryError, Message, Messages, Point, Role, SessionId, Turn, TurnId,
+    Value, Variables, clock::Instant,
 };
 
 use crate::{
@@ -108,6 +108,11 @@ impl MemoryBinding {
     /// twice.
     pub(crate) fn memory(&self) -> &dyn Memory {
         &*self.memory
+    }
+
+    /// Returns the session of the conversation, if the memory is one of a session.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        self.memory().stored_in().map(|(_, session)| session.clone())
     }
 
     /// Returns the name of the variable with the user's input, if the memory saves turns.
@@ -214,7 +219,7 @@ impl MemoryBinding {
 }
 
 /// Returns whether a message calls tools and is not followed by the results of all calls.
-fn has_unanswered_calls(messages: &Messages) -> bool {
+pub(crate) fn has_unanswered_calls(messages: &Messages) -> bool {
     messages.iter().enumerate().any(|(index, message)| {
         let count = message.tool_calls().len() + message.invalid_tool_calls().len();
         if count == 0 {

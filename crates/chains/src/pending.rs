@@ -15,8 +15,9 @@ use crate::{
 ///
 /// It is not stored, since providers refuse a conversation with unanswered tool calls. Run the
 /// calls and continue the turn with `resume`, as often as the model calls tools; the whole exchange
-/// is stored as one turn at its end. Dropping it gives the turn up. The loop of `conversant-tools`
-/// does all of this.
+/// is stored as one turn at its end. A call that fails leaves it as it was, so that it can be
+/// resumed again with the same results. Dropping it gives the turn up. The loop of
+/// `conversant-tools` does all of this.
 ///
 /// The tools, the stop sequences, the format and the cache key of its call hold for the calls that
 /// continue it, unless their options have others. A choice that forces a call is lifted, also one
@@ -47,9 +48,8 @@ use crate::{
 ///     .memory(BufferMemory::new())
 ///     .build()?;
 /// let mut outcome = chain.invoke(vars! { "question" => "How is the weather?" }).await?;
-/// while let Some(pending) = outcome.pending.take() {
-///     let calls = pending.tool_calls().to_vec();
-///     let results = calls.iter().map(|call| {
+/// while let Some(pending) = &outcome.pending {
+///     let results = pending.tool_calls().iter().map(|call| {
 ///         Message::tool("sunny", call.id.clone().unwrap_or_default())
 ///     });
 ///     outcome = chain.resume(pending, results).await?;

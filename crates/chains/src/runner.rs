@@ -83,7 +83,7 @@ impl Runner {
 
     pub(crate) async fn resume(
         &self,
-        pending: PendingTurn,
+        pending: &PendingTurn,
         results: Vec<Message>,
         options: CallOptions,
     ) -> Result<Outcome, ChainError> {
@@ -93,11 +93,11 @@ impl Runner {
     /// Returns the inputs of a call that continues a turn with the results of its calls.
     pub(crate) fn continued(
         &self,
-        pending: PendingTurn,
+        pending: &PendingTurn,
         results: Vec<Message>,
         options: CallOptions,
     ) -> Result<CallInputs, ChainError> {
-        let answered = pending.with_results(results);
+        let answered = pending.clone().with_results(results);
         let pending = answered.map_err(|reason| ChainError::ToolResults { reason })?;
         let options = self.with_defaults(pending.continue_with(options));
         Ok(CallInputs::of_pending(pending, options))

@@ -23,7 +23,10 @@ pub(crate) fn status<E: Error>(status: StatusCode) -> impl Fn(E) -> Response {
 pub(crate) fn of_call(error: ChainError) -> Response {
     let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_GATEWAY);
     // An answer whose turn was not saved was paid for: the client gets it.
-    let answer = error.not_saved().map(|not_saved| not_saved.text.as_str());
+    let answer = match &error {
+        ChainError::NotSaved(not_saved) => Some(not_saved.text.as_str()),
+        _ => None,
+    };
     let wait = error.retry_after().or_else(|| error.is_retryable().then_some(RETRY));
     retry_after(response(status, &error, answer), wait)
 }

@@ -4,9 +4,7 @@ use conversant_core::{Reply, Turn, Withheld};
 
 use super::CallState;
 use crate::{
-    error::{ChainError, NotSaved},
-    limits::Limits,
-    memory_binding::MemoryBinding,
+    error::ChainError, limits::Limits, memory_binding::MemoryBinding, not_saved::NotSaved,
     queue::Permit,
 };
 
@@ -50,7 +48,9 @@ impl CallState {
                 Ok(())
             }
             Err(source) => {
-                Err(ChainError::NotSaved(Box::new(NotSaved { text, reply, turn, source })))
+                let session = binding.session();
+                let not_saved = NotSaved { text, reply, turn, session, source };
+                Err(ChainError::NotSaved(Box::new(not_saved)))
             }
         }
     }

@@ -217,7 +217,7 @@ async fn the_record_of_a_resumed_turn_is_that_of_all_its_calls() {
     let builder = builder(&model, &history).prices(prices()).store_records(true);
     let chain = builder.observer(ended.clone()).build().unwrap();
     let pending = chain.invoke(input()).await.unwrap().pending.unwrap();
-    chain.resume(pending, [Message::tool("rain", "a")]).await.unwrap();
+    chain.resume(&pending, [Message::tool("rain", "a")]).await.unwrap();
 
     let stored = history.turns(&session(), Range::All).await.unwrap();
     let record = stored[0].call_record().unwrap();

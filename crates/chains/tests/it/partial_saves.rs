@@ -84,7 +84,7 @@ async fn an_answer_that_calls_tools_is_returned_and_not_stored() {
         let error = stream.save_partial().await.unwrap_err();
         assert_eq!(history.transcript().await, "", "{name}");
         let ChainError::ToolCalls(pending) = error else { panic!("{name}: {error}") };
-        chain.resume(*pending, [Message::tool("dry", "a")]).await.unwrap();
+        chain.resume(&pending, [Message::tool("dry", "a")]).await.unwrap();
         let turns = history.inner.turns(&session(), Range::All).await.unwrap();
         assert_eq!((turns.len(), turns[0].messages().len()), (1, 4), "{name}");
     }

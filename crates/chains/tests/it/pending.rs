@@ -67,10 +67,10 @@ async fn a_turn_is_stored_whole_after_its_results() {
 
     let turn = pending.turn_id();
     let results = [Message::tool("22 C", "b"), Message::tool("dry", "a")];
-    let outcome = setup.chain.resume(pending, results).await.unwrap();
+    let outcome = setup.chain.resume(&pending, results).await.unwrap();
     assert!(setup.stored().await.is_empty());
     let pending = outcome.pending.unwrap();
-    let outcome = setup.chain.resume(pending, [Message::tool("no wind", "c")]).await.unwrap();
+    let outcome = setup.chain.resume(&pending, [Message::tool("no wind", "c")]).await.unwrap();
     assert_eq!((outcome.text(), outcome.turn_id), ("Sunny.".to_owned(), turn));
     assert!(outcome.pending.is_none());
     insta::assert_snapshot!(setup.stored().await, @r#"
@@ -106,12 +106,13 @@ async fn a_resumed_turn_keeps_the_tools_of_its_call() {
         .with_prompt_cache_key("k");
     let question = vars! { "question" => "Weather?" };
     let pending = setup.chain.invoke_with(question, options).await.unwrap().pending.unwrap();
-    let pending = setup.chain.resume(pending, [Message::tool("rain", "a")]).await.unwrap().pending;
-    let streamed = setup.chain.resume_stream(pending.unwrap(), [Message::tool("rain", "b")]);
+    let pending = setup.chain.resume(&pending, [Message::tool("rain", "a")]).await.unwrap().pending;
+    let pending = pending.unwrap();
+    let streamed = setup.chain.resume_stream(&pending, [Message::tool("rain", "b")]);
     let pending = streamed.await.unwrap().into_outcome().await.unwrap().unwrap().pending.unwrap();
     let others = CallOptions::new().with_tools([tool("news")]).with_stop(["STOP"]);
     let results = [Message::tool("rain", "c")];
-    setup.chain.resume_with(pending, results, others).await.unwrap();
+    setup.chain.resume_with(&pending, results, others).await.unwrap();
     let sent: Vec<_> = setup
         .model
         .requests()
@@ -166,7 +167,8 @@ async fn a_call_that_the_model_forces_is_not_forced_after_its_results() {
         let mut options = CallOptions::new();
         options.tool_choice = choice;
         let results = [Message::tool("22 C", "a")];
-        chain.resume_with(outcome.pending.unwrap(), results, options).await.unwrap();
+        let pending = outcome.pending.unwrap();
+        chain.resume_with(&pending, results, options).await.unwrap();
         let sent: Vec<_> =
             model.requests().into_iter().map(|request| request.options.tool_choice).collect();
         assert_eq!(sent, [None, expected]);
@@ -179,7 +181,7 @@ async fn a_stream_can_be_resumed() {
     let stream = setup.chain.stream(vars! { "question" => "Weather?" }).await.unwrap();
     let pending = stream.into_outcome().await.unwrap().unwrap().pending.unwrap();
     let results = [Message::tool("22 C", "a")];
-    let mut stream = setup.chain.resume_stream(pending, results).await.unwrap();
+    let mut stream = setup.chain.resume_stream(&pending, results).await.unwrap();
     let mut text = String::new();
     while let Some(delta) = stream.next().await {
         if let Delta::Text(piece) = delta.unwrap() {
@@ -189,13 +191,39 @@ async fn a_stream_can_be_resumed() {
     assert_eq!((text.as_str(), setup.stored().await.len()), ("Sunny.", 4));
 }
 
+/// The first answer was paid for, and the tools have run.
+#[tokio::test]
+async fn a_turn_can_be_resumed_again_after_an_error() {
+    for streamed in [false, true] {
+        let busy = ScriptedReply::from(ModelError::custom("busy", true, None));
+        let setup = Setup::new(vec![calling(&["a"]), busy, ScriptedReply::text("Sunny.")]);
+        let pending = setup.ask().await;
+        let resume = async |results: Vec<Message>| -> Result<String, ChainError> {
+            if !streamed {
+                return Ok(setup.chain.resume(&pending, results).await?.text());
+            }
+            let stream = setup.chain.resume_stream(&pending, results).await?;
+            Ok(stream.into_outcome().await?.unwrap().text())
+        };
+        let results = vec![Message::tool("22 C", "a")];
+        let error = resume(Vec::new()).await.unwrap_err();
+        assert!(matches!(error, ChainError::ToolResults { .. }), "{error}");
+        let error = resume(results.clone()).await.unwrap_err();
+        assert!(matches!(error, ChainError::Model(_)), "{error}");
+        assert_eq!(resume(results).await.unwrap(), "Sunny.");
+        let [_, failed, last] = &setup.model.requests()[..] else { panic!() };
+        assert_eq!(failed.messages, last.messages);
+        assert_eq!(setup.stored().await.len(), 4);
+    }
+}
+
 /// A resumed answer that is stopped is stored with the calls and results before it.
 #[tokio::test]
 async fn a_resumed_stream_that_is_stopped_keeps_the_calls_before_it() {
     let setup = Setup::new(vec![calling(&["a"]), ScriptedReply::pieces(["Sun", "ny."])]);
     let pending = setup.ask().await;
     let results = [Message::tool("22 C", "a")];
-    let mut stream = setup.chain.resume_stream(pending, results).await.unwrap();
+    let mut stream = setup.chain.resume_stream(&pending, results).await.unwrap();
     assert!(matches!(stream.next().await, Some(Ok(Delta::Text(text))) if text == "Sun"));
     stream.save_partial().await.unwrap();
     insta::assert_snapshot!(setup.stored().await, @r#"
@@ -271,7 +299,7 @@ async fn results_must_match_their_calls() {
     ];
     let mut shown = String::new();
     for results in table {
-        let error = setup.chain.resume(pending.clone(), results).await.unwrap_err();
+        let error = setup.chain.resume(&pending, results).await.unwrap_err();
         shown += &format!("{error}\n");
     }
     insta::assert_snapshot!(shown, @"
@@ -298,6 +326,6 @@ async fn calls_without_ids_and_invalid_calls_can_be_answered() {
         pending.invalid_tool_calls()[0].id.clone().unwrap(),
     ];
     let results = ids.map(|id| Message::tool("ok", id));
-    assert_eq!(setup.chain.resume(pending, results).await.unwrap().text(), "Sunny.");
+    assert_eq!(setup.chain.resume(&pending, results).await.unwrap().text(), "Sunny.");
     assert_eq!(setup.stored().await.len(), 5);
 }

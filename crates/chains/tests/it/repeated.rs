@@ -9,8 +9,9 @@ use conversant_chains::{
     ChainError, ChainStream, JsonParser, LlmChain, SequentialChain, WithMemory,
 };
 use conversant_core::{
-    CallOptions, ChatHistory, Delta, Expect, HistoryError, Lease, Message, Messages, Range, Reply,
-    SessionId, Slice, ToolCall, Turn, TurnId, Variables, Version, async_trait, vars,
+    CallInfo, CallOptions, ChatHistory, Delta, Event, Expect, HistoryError, Lease, Message,
+    Messages, Observer, Range, Reply, SessionId, Slice, ToolCall, Turn, TurnId, Variables, Version,
+    async_trait, vars,
 };
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::{
@@ -274,6 +275,53 @@ fn the_answer_is_parsed_again_and_has_its_tool_calls() {
         assert_eq!(parts(&first.reply), parts(&second.reply));
         assert_eq!(count(&history).await, 4);
     });
+}
+
+/// The stored turn has the calls and results that the call was resumed with.
+#[test]
+fn a_resumed_call_that_is_repeated_has_its_tool_calls_once() {
+    block_on(async {
+        for streamed in [false, true] {
+            let history = InMemoryHistory::new();
+            let call = ToolCall::new("time", json!({})).with_id("call_1");
+            let calling = Reply::new(Message::ai("").with_tool_calls([call]));
+            let model = ScriptedChat::new([calling.into(), ScriptedReply::text("It is noon.")]);
+            let events = Arc::new(Mutex::new(Vec::new()));
+            let chain = LlmChain::builder()
+                .prompt(chat_prompt())
+                .model(model.clone())
+                .memory(chat_memory(&history))
+                .observer(Answers(Arc::clone(&events)))
+                .build()
+                .unwrap();
+            let pending = chain.invoke(hi()).await.unwrap().pending.unwrap();
+            let results = || [Message::tool("12:00", "call_1")];
+            for attempt in ["first", "second"] {
+                let outcome = if streamed {
+                    let stream = chain.resume_stream(&pending, results()).await.unwrap();
+                    stream.into_outcome().await.unwrap().unwrap()
+                } else {
+                    chain.resume(&pending, results()).await.unwrap()
+                };
+                let reply = outcome.reply.unwrap();
+                assert_eq!(reply.text(), "It is noon.", "{attempt}");
+                assert_eq!(reply.intermediate.len(), 2, "{attempt}");
+            }
+            assert_eq!(*events.lock().unwrap(), [0, 2, 2], "{streamed}");
+            assert_eq!((model.requests().len(), count(&history).await), (2, 4));
+        }
+    });
+}
+
+/// Keeps how many messages each answer has before it.
+struct Answers(Arc<Mutex<Vec<usize>>>);
+
+impl Observer for Answers {
+    fn on_event(&self, _: &CallInfo, event: &Event<'_>) {
+        if let Event::ModelAnswered { reply, .. } = event {
+            self.0.lock().unwrap().push(reply.intermediate.len());
+        }
+    }
 }
 
 #[test]

@@ -10,8 +10,8 @@ use conversant_chains::{
     SequentialChain, TransformChain, WithMemory,
 };
 use conversant_core::{
-    CallOptions, ChatHistory, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
-    ModelError, Range, Reply, Saved, Slot, Ticket, ToolCall, ToolDefinition, Turn, TurnId,
+    CallOptions, ChatHistory, Expect, LanguageModel, LoadContext, Loaded, Memory, MemoryError,
+    Message, ModelError, Range, Reply, Saved, Slot, Ticket, ToolCall, ToolDefinition, Turn, TurnId,
     Variables, async_trait, vars,
 };
 use conversant_memory::InMemoryHistory;
@@ -174,7 +174,14 @@ async fn a_turn_of_a_step_that_was_not_saved_is_in_the_error() {
         .build()
         .unwrap();
     let error = chain.invoke(vars! { "human_input" => "hi" }).await.unwrap_err();
-    assert_eq!(error.not_saved().unwrap().text.as_str(), "one");
+    let not_saved = error.not_saved().unwrap();
+    assert_eq!(not_saved.text.as_str(), "one");
+    // The turn is that of the step's conversation, where it can be stored by its id.
+    assert!(matches!(error, ChainError::Step(_)));
+    let lacking = not_saved.session.as_ref().unwrap();
+    assert_eq!(*lacking, session());
+    history.inner.append(lacking, &not_saved.turn, Expect::Any).await.unwrap();
+    assert_eq!(history.transcript().await, "Human: hi\nAI: one");
 }
 
 /// A sequence of a step with a memory, whose model has several answers, and of a step that fails

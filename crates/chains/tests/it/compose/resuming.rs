@@ -143,7 +143,8 @@ async fn the_other_steps_run_once() {
             let results = [Message::tool("12:00", "c1")];
             let text = if stream {
                 let options = CallOptions::new();
-                let mut stream = chain.resume_stream_with(pending, results, options).await.unwrap();
+                let mut stream =
+                    chain.resume_stream_with(&pending, results, options).await.unwrap();
                 let mut text = String::new();
                 while let Some(delta) = stream.next().await {
                     if let Delta::Text(piece) = delta.unwrap() {
@@ -152,7 +153,7 @@ async fn the_other_steps_run_once() {
                 }
                 text
             } else {
-                chain.resume(pending, results).await.unwrap().text()
+                chain.resume(&pending, results).await.unwrap().text()
             };
             assert_eq!(text, "It is noon.", "{name}");
             assert_eq!(runs.0.load(Ordering::Relaxed), expected, "{name}");
@@ -177,7 +178,7 @@ async fn a_last_step_with_a_memory_stores_the_exchange_as_one_turn() {
     let outcome = chain.invoke(vars! { "said" => "Time?" }).await.unwrap();
     assert_eq!(history.transcript().await, "");
     let results = [Message::tool("12:00", "c1")];
-    let outcome = chain.resume(outcome.pending.unwrap(), results).await.unwrap();
+    let outcome = chain.resume(outcome.pending.as_ref().unwrap(), results).await.unwrap();
     assert_eq!(outcome.text(), "It is noon.");
     assert_eq!(runs.0.load(Ordering::Relaxed), 1);
     assert_eq!(history.transcript().await.matches("Human: Time?").count(), 1);

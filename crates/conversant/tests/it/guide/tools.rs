@@ -41,7 +41,7 @@ async fn the_errors_of_tools() {
             text(tools().tool(tool()).tool(tool()).build()),
             text(limited.build().unwrap().predict(ask()).await),
             text(bare.predict(ask()).await),
-            text(bare.resume(pending, []).await),
+            text(bare.resume(&pending, []).await),
         ],
     );
 }
