@@ -18,6 +18,8 @@ mod parts;
 #[cfg(feature = "composition")]
 mod prompt_router;
 #[cfg(feature = "composition")]
+mod route;
+#[cfg(feature = "composition")]
 mod router;
 #[cfg(feature = "composition")]
 mod sequence_wiring;
@@ -39,7 +41,8 @@ pub use self::{
     fn_router::FnRouter,
     parallel::{ParallelChain, ParallelChainBuilder},
     prompt_router::{LlmRouter, PromptInfo},
-    router::{Route, Router, RouterChain, RouterChainBuilder},
+    route::{Route, Router},
+    router::{RouterChain, RouterChainBuilder},
     sequential::{SequentialChain, SequentialChainBuilder},
     simple_sequential::{SimpleSequentialChain, SimpleSequentialChainBuilder},
     transform::{TransformChain, TransformChainBuilder},

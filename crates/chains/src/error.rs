@@ -8,7 +8,7 @@ use conversant_core::{
 };
 
 use crate::{
-    call_phase::CallPhase, not_saved::NotSaved, pending::PendingTurn,
+    answer::Answer, call_phase::CallPhase, not_saved::NotSaved, pending::PendingTurn,
     queue::Refusal, refused_answer::RefusedAnswer, wiring::WiringError,
 };
 
@@ -159,11 +159,12 @@ pub enum ChainError {
     /// The error contains it; nothing was saved.
     #[error(transparent)]
     RefusedAnswer(Box<RefusedAnswer>),
-    /// The model of a step calls tools, and another step uses the step's answer.
+    /// The model of a step calls tools, and another step uses the step's answer. The error contains
+    /// the answer, with what a tool loop has done before; nothing was saved.
     #[error(
         "cannot use the answer of a step: its model calls tools; wrap the model in a tool loop"
     )]
-    StepToolCalls,
+    StepToolCalls(Box<Answer>),
     /// A router chose a chain that does not exist.
     #[error(
         "cannot route to `{}`{}; the destinations are {}",
@@ -248,7 +249,7 @@ impl ChainError {
             Self::Closed => "closed",
             Self::DeadlineExceeded { .. } => "deadline",
             Self::Prompt(_) => "prompt",
-            Self::ToolCalls(_) | Self::ToolResults { .. } | Self::StepToolCalls => "tool_calls",
+            Self::ToolCalls(_) | Self::ToolResults { .. } | Self::StepToolCalls(_) => "tool_calls",
             Self::Parse { .. } => "parse",
             Self::NotSaved(_) => "not_saved",
             Self::NothingToSave { .. } => "nothing_to_save",

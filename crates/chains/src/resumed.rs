@@ -27,3 +27,9 @@ pub(crate) struct Completed {
     /// The steps that had ended within that step.
     pub(crate) inner: Option<Arc<Self>>,
 }
+
+/// Returns the messages of an answer that are not those of the turn before it.
+pub(crate) fn after_exchange(messages: &Messages, before: &Messages) -> Messages {
+    let has_both = !before.is_empty() && messages.slice(..before.len()) == *before;
+    if has_both { messages.slice(before.len()..) } else { messages.clone() }
+}

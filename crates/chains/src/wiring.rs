@@ -233,6 +233,13 @@ pub enum WiringFault {
         /// The nearest of the destinations.
         nearest: Option<String>,
     },
+    /// A destination has a name that its router never chooses: an empty one or, of a model's
+    /// choice, the name of the default chain or one with white space around it.
+    #[error("the router never chooses destination `{name}`; rename it")]
+    NeverChosen {
+        /// The destination.
+        name: String,
+    },
     /// A declared input is not used.
     #[error("input `{name}` is not used{}", hint_or_allow(nearest.as_deref()))]
     UnusedInput {

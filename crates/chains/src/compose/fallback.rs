@@ -3,7 +3,7 @@
 use std::{borrow::Cow, future::poll_fn, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{Messages, ModelError, Reply, Variables};
+use conversant_core::{Delta, Messages, ModelError, Reply, ToolResultDelta, Variables};
 
 use super::{
     after_tools::ToolsRun,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     answer::Answer,
-    answer_stream::AnswerSource,
+    answer_stream::{AnswerItem, AnswerSource},
     answer_type::AnswerType,
     answering::{answering, slots_answering},
     chain::{Chain, RunContext, Streaming},
@@ -44,10 +44,11 @@ use crate::{
 ///
 /// By any rule, tools do not run again: if a tool loop has run tools before its chain failed, the
 /// next chain goes on after their calls and results ([`RunContext::exchange`]), which are part of
-/// its turn. It is not called if it does not go on so ([`Chain::takes_exchange`]), as a sequence
-/// does not, or if the tools are those of a step that failed; the error, which has the calls and
-/// results, is then returned. The tools of steps that have succeeded before another step failed are
-/// not known here: let them be the last step's, or put the fallback into the step.
+/// its turn, and with which its stream begins. It is not called if it does not go on so
+/// ([`Chain::takes_exchange`]), as a sequence does not, or if the tools are those of a step that
+/// failed; the error, which has the calls and results, is then returned. The tools of steps that
+/// have succeeded before another step failed are not known here: let them be the last step's, or
+/// put the fallback into the step.
 ///
 /// # Examples
 ///
@@ -200,9 +201,10 @@ impl FallbackSteps {
         &self,
         failed: &mut FailedAttempts,
         step: usize,
+        child: &RunContext,
         error: ChainError,
     ) -> Result<(), ChainError> {
-        let exchange = (self.when)(&error).then(|| ToolsRun::of(&error));
+        let exchange = (self.when)(&error).then(|| ToolsRun::of(&error, child.exchange()));
         let exchange = match exchange {
             Some(ToolsRun::Exchange(exchange)) => Some(exchange),
             Some(ToolsRun::Inside) | None => None,
@@ -261,7 +263,7 @@ impl Chain for FallbackSteps {
             let result = chain.run(variables, &child).await;
             match with_outputs(result, &self.signature.outputs) {
                 Ok(answer) => return Ok(with_attempt(answer, step)),
-                Err(error) => self.keep(&mut failed, step, error)?,
+                Err(error) => self.keep(&mut failed, step, &child, error)?,
             }
         }
         Err(failed.take_error())
@@ -303,7 +305,13 @@ impl Chain for FallbackSteps {
         let mut failed = FailedAttempts::default();
         for (step, chain) in self.attempts(context) {
             let child = context.final_step(step).after_tools(&failed.exchange);
-            let begun = match chain.stream(variables, &child).await {
+            let streaming = match chain.stream(variables, &child).await {
+                // An answer that is whole already is refused before its first piece.
+                Ok(Streaming::Whole(answer)) => with_outputs(Ok(*answer), &self.signature.outputs)
+                    .map(|answer| Streaming::Whole(Box::new(answer))),
+                streaming => streaming,
+            };
+            let begun = match streaming {
                 Ok(streaming) => {
                     let mut stream = streaming.into_steps(Arc::clone(chain), child.clone());
                     let first = poll_fn(|context| stream.poll_item(context)).await;
@@ -313,12 +321,22 @@ impl Chain for FallbackSteps {
             };
             match begun {
                 Ok(stream) => {
+                    // The reader has not seen what the tools have done before.
+                    let results: Vec<_> = ToolResultDelta::of(&failed.exchange).collect();
+                    let stream = results.into_iter().rev().fold(stream, |stream, result| {
+                        let result = Delta::ToolResult(Box::new(result));
+                        stream.after(AnswerItem::Piece(result))
+                    });
                     let outputs = self.signature.outputs.clone();
                     return Streaming::Steps(stream).map(Arc::clone(chain), child, move |result| {
-                        with_outputs(result, &outputs).map(|answer| with_attempt(answer, step))
+                        let answer = with_outputs(result, &outputs);
+                        answer.map(|answer| with_attempt(answer, step)).map_err(|error| {
+                            failed.errors.push(error);
+                            failed.take_error()
+                        })
                     });
                 }
-                Err(error) => self.keep(&mut failed, step, error)?,
+                Err(error) => self.keep(&mut failed, step, &child, error)?,
             }
         }
         Err(failed.take_error())

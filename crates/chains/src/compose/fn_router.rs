@@ -5,7 +5,7 @@ use std::{borrow::Cow, pin::Pin, sync::Arc};
 use async_trait::async_trait;
 use conversant_core::{BoxError, Slot, Variables};
 
-use super::router::{Route, Router};
+use super::route::{Route, Router};
 use crate::{caught, chain::RunContext, error::ChainError};
 
 type Routed = Result<Route, BoxError>;

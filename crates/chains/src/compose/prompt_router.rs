@@ -10,10 +10,12 @@ use conversant_core::{
 use serde_json::Value as Json;
 
 use super::{
-    router::{Route, Router, RouterChain, RouterChainBuilder},
-    step_result::intermediate,
+    route::{Route, Router},
+    router::{RouterChain, RouterChainBuilder},
+    step_result::intermediate_answer,
 };
 use crate::{
+    answer::Answer,
     builder::LlmChainBuilder,
     chain::{Chain, RunContext},
     error::ChainError,
@@ -33,7 +35,7 @@ const DEFAULT: &str = "DEFAULT";
 ///
 /// The model answers with a JSON object, bare or fenced, of two texts: `destination` is the name of
 /// a chain or `DEFAULT`, and `next_inputs` becomes the input of the chosen chain. An answer of
-/// another form is [`ChainError::Parse`], which has the answer.
+/// another form is [`ChainError::Parse`], which has the model's reply.
 ///
 /// # Examples
 ///
@@ -150,9 +152,15 @@ impl LlmRouter {
         let [key] = &self.provides;
         let inputs = Variables::from([(key.clone(), next_inputs)]);
         let destination = destination.trim_matches(is_space);
-        let is_default = destination.to_lowercase() == self.default_destination.to_lowercase();
+        let is_default = self.is_default(destination);
         let route = if is_default { Route::to_default() } else { Route::to(destination) };
         Ok(route.with_inputs(inputs))
+    }
+
+    /// Returns whether the model chooses the default chain by a name without whitespace around it.
+    fn is_default(&self, name: &str) -> bool {
+        let default = self.default_destination.trim_matches(is_space);
+        name.to_lowercase() == default.to_lowercase()
     }
 }
 
@@ -166,6 +174,10 @@ impl Router for LlmRouter {
         &self.destinations
     }
 
+    fn can_choose(&self, name: &str) -> bool {
+        !name.is_empty() && name.trim_matches(is_space) == name && !self.is_default(name)
+    }
+
     fn provides(&self) -> &[Cow<'static, str>] {
         &self.provides
     }
@@ -175,10 +187,15 @@ impl Router for LlmRouter {
         variables: &Variables,
         context: &RunContext,
     ) -> Result<Route, ChainError> {
-        let outputs = intermediate(self.chain.run(variables, context).await, &*self.chain)?;
-        let first = self.chain.outputs().first().and_then(|name| outputs.get(name));
+        let answer = self.chain.run(variables, context).await;
+        let answer = intermediate_answer(answer, &*self.chain)?;
+        let first = self.chain.outputs().first().and_then(|name| answer.outputs.get(name));
         let output = first.cloned().unwrap_or_else(|| Value::from(""));
-        self.parse(&output).map_err(|error| ChainError::unparsed(error, None))
+        self.parse(&output).map_err(|error| {
+            let Answer { refused: mut answers, reply, .. } = answer;
+            answers.extend(reply);
+            ChainError::Parse { source: Box::new(error), answers, interrupted: None }
+        })
     }
 }
 

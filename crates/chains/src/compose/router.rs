@@ -3,11 +3,12 @@
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{Event, Reply, Slot, Variables, nearest};
+use conversant_core::{Event, Reply, Variables, nearest};
 
 use super::{
     kind::impl_kind,
     parts::{MergedSlots, depth_of, other_outputs},
+    route::{Route, Router},
     signature::{Signature, impl_signature},
     step_result::{failed, restored_by_any, with_outputs},
 };
@@ -24,107 +25,6 @@ use crate::{
     settings::Settings,
     wiring::{WiringError, WiringFault},
 };
-
-/// A router: it chooses the chain of a call. [`FnRouter`](crate::FnRouter) is a function, and
-/// [`LlmRouter`](crate::LlmRouter) asks a model.
-///
-/// Needs the feature `composition`.
-///
-/// # Examples
-///
-/// A router that takes the destinations in turn:
-///
-/// ```
-/// use std::sync::atomic::{AtomicUsize, Ordering};
-/// use conversant_chains::{ChainError, Route, Router, RunContext};
-/// use conversant_core::{async_trait, Slot, Variables};
-///
-/// struct InTurn {
-///     destinations: Vec<String>,
-///     next: AtomicUsize,
-/// }
-///
-/// #[async_trait]
-/// impl Router for InTurn {
-///     fn slots(&self) -> &[Slot] {
-///         &[]
-///     }
-///
-///     fn destinations(&self) -> &[String] {
-///         &self.destinations
-///     }
-///
-///     async fn route(&self, _: &Variables, _: &RunContext) -> Result<Route, ChainError> {
-///         let next = self.next.fetch_add(1, Ordering::Relaxed);
-///         let destination = self.destinations.get(next % self.destinations.len().max(1));
-///         Ok(destination.map_or_else(Route::to_default, Route::to))
-///     }
-/// }
-/// # let _ = InTurn { destinations: Vec::new(), next: AtomicUsize::new(0) };
-/// ```
-#[async_trait]
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a router",
-    note = "use `FnRouter` or `LlmRouter`, or implement `Router` for it"
-)]
-pub trait Router: Send + Sync {
-    /// Returns the variables that the router uses.
-    fn slots(&self) -> &[Slot];
-
-    /// Returns the destinations that the router may choose, if they are known. The chain checks
-    /// them when it is built.
-    fn destinations(&self) -> &[String] {
-        &[]
-    }
-
-    /// Returns the names of the inputs that each route sets.
-    fn provides(&self) -> &[Cow<'static, str>] {
-        &[]
-    }
-
-    /// Chooses the chain.
-    ///
-    /// # Errors
-    /// [`ChainError`], if the router cannot choose.
-    async fn route(&self, variables: &Variables, context: &RunContext)
-    -> Result<Route, ChainError>;
-}
-
-/// The choice of a router: a destination, and inputs for it.
-///
-/// Needs the feature `composition`.
-///
-/// `Debug` withholds message text.
-#[derive(Debug, Clone, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Route {
-    /// The name of the destination, or `None` for the default chain.
-    pub destination: Option<String>,
-    /// The inputs that replace those of the call, or that are added to them: LangChain's
-    /// `next_inputs`.
-    pub inputs: Variables,
-}
-
-impl Route {
-    /// Creates a route to a destination, with the call's inputs.
-    #[must_use]
-    pub fn to(destination: impl Into<String>) -> Self {
-        Self { destination: Some(destination.into()), inputs: Variables::new() }
-    }
-
-    /// Creates a route to the default chain, with the call's inputs.
-    #[must_use]
-    pub const fn to_default() -> Self {
-        Self { destination: None, inputs: Variables::new() }
-    }
-
-    /// Sets inputs for the chain.
-    #[must_use]
-    pub fn with_inputs(mut self, inputs: Variables) -> Self {
-        self.inputs = inputs;
-        self
-    }
-}
 
 /// Chains of which a router chooses one for each call (LangChain 0.1.20
 /// `chains/router/base.py::MultiRouteChain`).
@@ -296,6 +196,13 @@ impl RouterChainBuilder {
                 let (name, parts) = (name.to_owned(), "destinations");
                 faults.push(WiringFault::TwoParts { name, parts });
             }
+        }
+        let never = |name: &&str| match &self.router {
+            Some(router) => !router.can_choose(name),
+            None => name.is_empty(),
+        };
+        for name in names().filter(never) {
+            faults.push(WiringFault::NeverChosen { name: name.to_owned() });
         }
         let hints = Hints::default();
         for offered in self.router.iter().flat_map(|router| router.destinations()) {

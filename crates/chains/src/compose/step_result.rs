@@ -25,15 +25,23 @@ pub(super) fn with_outputs(
 }
 
 /// Returns the outputs of a step whose answer other steps use.
-///
-/// The text of a model is used without the reasoning at its start, as a parser would see it.
 pub(super) fn intermediate(
     result: Result<Answer, ChainError>,
     chain: &dyn Chain,
 ) -> Result<Variables, ChainError> {
+    intermediate_answer(result, chain).map(|answer| answer.outputs)
+}
+
+/// Returns the answer of a step whose outputs are used.
+///
+/// The text of a model is used without the reasoning at its start, as a parser would see it.
+pub(super) fn intermediate_answer(
+    result: Result<Answer, ChainError>,
+    chain: &dyn Chain,
+) -> Result<Answer, ChainError> {
     let mut answer = with_outputs(result, chain.outputs())?;
     if PendingTurn::is_due(&answer) {
-        return Err(ChainError::StepToolCalls);
+        return Err(ChainError::StepToolCalls(Box::new(answer)));
     }
     let text = answer.reply.as_ref().map(Reply::text).unwrap_or_default();
     if without_reasoning(&text).len() < text.len() {
@@ -46,7 +54,7 @@ pub(super) fn intermediate(
             }
         }
     }
-    Ok(answer.outputs)
+    Ok(answer)
 }
 
 /// Returns the output of a branch that has ended.

@@ -1,5 +1,6 @@
 //! Chains made of chains.
 
+mod after_tools;
 mod behaviours;
 mod failures;
 mod nesting;

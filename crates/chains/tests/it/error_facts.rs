@@ -178,7 +178,7 @@ const ERRORS: &[Named] = &[
         let fault = AnswerFault::MissingOutputs { missing: missing() };
         ChainError::RefusedAnswer(Box::new(RefusedAnswer::new(fault, Answer::new(vars! {}))))
     }),
-    ("StepToolCalls", || ChainError::StepToolCalls),
+    ("StepToolCalls", || ChainError::StepToolCalls(Box::new(Answer::new(vars! {})))),
     ("UnknownDestination", || ChainError::UnknownDestination {
         name: "a".into(),
         nearest: Some("b".into()),

@@ -9,8 +9,8 @@ use conversant_chains::{
     ChainError, Correction, FallbackChain, JsonParser, LlmChain, LlmChainBuilder, SequentialChain,
 };
 use conversant_core::{
-    CallOptions, ChatHistory, ChatModel, ChatRequest, LanguageModel, Message, ModelError, Range,
-    Reply, SessionId, ToolChoice, async_trait, vars,
+    CallOptions, ChatHistory, ChatModel, ChatRequest, Delta, LanguageModel, Message, ModelError,
+    Range, Reply, SessionId, ToolChoice, async_trait, vars,
 };
 use conversant_layers::Fallback;
 use conversant_memory::{BufferMemory, InMemoryHistory};
@@ -151,6 +151,48 @@ async fn the_next_chain_goes_on_where_the_first_failed() {
             assert_eq!((second.requests()[0].messages.len(), stored.len()), (3, 4));
         }
         assert_eq!(mails.sent(), 1);
+    }
+}
+
+/// A stream that is stopped after the second chain has begun has what the first has done.
+#[tokio::test]
+async fn a_stopped_stream_has_the_tools_of_the_chain_that_failed() {
+    for fails in [false, true] {
+        let mails = Mails::default();
+        let pieces = ScriptedReply::pieces(["I have ", "sent it."]);
+        let pieces = if fails { ScriptedReply::pieces(["I have "]).cut_off() } else { pieces };
+        let first = mails.builder(failing()).parser(JsonParser).correction(Correction::retry(1));
+        let prompt = ChatPromptTemplate::from_messages([("human", "{question}")]).unwrap();
+        let second = LlmChain::builder().prompt(prompt).model(ScriptedChat::new([pieces]));
+        let history = Arc::new(InMemoryHistory::new());
+        let session = SessionId::new("s").unwrap();
+        let memory = BufferMemory::new().with_history(Arc::clone(&history), session.clone());
+        let chain = FallbackChain::builder(first.build().unwrap())
+            .fallback(second.build().unwrap())
+            .memory(memory)
+            .allow_unused("history")
+            .build()
+            .unwrap();
+        let mut stream = chain.stream(vars! { "question" => "q" }).await.unwrap();
+        let mut results = 0;
+        let error = loop {
+            match stream.next().await.unwrap() {
+                Ok(Delta::ToolResult(_)) => results += 1,
+                Ok(Delta::Text(_)) if !fails => break None,
+                Ok(_) => {}
+                Err(error) => break Some(error),
+            }
+        };
+        assert_eq!((results, mails.sent()), (1, 1));
+        if let Some(error) = error {
+            let ChainError::Fallbacks(failed) = error else { panic!("{error}") };
+            let ChainError::Model(first) = &failed.errors[0] else { panic!("{failed}") };
+            assert_eq!((first.exchange().unwrap().len(), failed.errors.len()), (2, 2));
+        }
+        stream.save_partial().await.unwrap();
+        let stored = history.load(&session, Range::All).await.unwrap().messages;
+        assert_eq!(stored.len(), 4, "{stored}");
+        assert!(stored.to_string().ends_with("\nTool: sent\nAI: I have "), "{stored}");
     }
 }
 

@@ -1,9 +1,10 @@
 //! Routing by a function and by a model.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use conversant_chains::{
-    ChainError, FnRouter, LlmRouter, PromptInfo, Route, RouterChain, RouterChainBuilder, Verbose,
+    ChainError, FnRouter, LlmRouter, PromptInfo, Route, Router, RouterChain, RouterChainBuilder,
+    Verbose,
 };
 use conversant_core::{Message, Messages, ToolCall, Value, vars};
 use conversant_prompts::PromptTemplate;
@@ -149,6 +150,26 @@ async fn functions_route() {
             };
             assert_eq!(told, expected);
         }
+    }
+}
+
+/// A router that is chosen when the program runs, and one that several chains share.
+#[tokio::test]
+async fn a_router_can_be_boxed_or_shared() {
+    let chosen = |by_model: bool| -> Box<dyn Router> {
+        match by_model {
+            true => Box::new(answering(r#"{"destination": "maths", "next_inputs": "2"}"#)),
+            false => Box::new(FnRouter::new(["input"], |_: &_| {
+                Ok::<_, Infallible>(Route::to("maths").with_inputs(vars! { "input" => 2 }))
+            })),
+        }
+    };
+    let shared: Arc<dyn Router> = Arc::from(chosen(false));
+    let routers: [Box<dyn Router>; 4] =
+        [chosen(true), chosen(false), Box::new(Arc::clone(&shared)), Box::new(shared)];
+    for router in routers {
+        let chain = chains().router(router).build().unwrap();
+        assert_eq!(chain.predict(vars! { "input" => "hi" }).await.unwrap(), "maths: 2");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use conversant_chains::{
-    Chain, ConversationChain, FallbackChain, FnRouter, LlmRouter, ParallelChain, Route,
+    Chain, ConversationChain, FallbackChain, FnRouter, LlmRouter, ParallelChain, Route, Router,
     RouterChain, SequentialChain, SequentialChainBuilder, SimpleSequentialChain, WiringError,
 };
 use conversant_core::vars;
@@ -161,6 +161,43 @@ fn faults() {
         .map(|(name, result)| format!("## {name}\n{}\n", result.unwrap_err()))
         .collect();
     insta::assert_snapshot!(told.join("\n"));
+}
+
+/// A question for such a destination would fail after the routing model was paid.
+#[test]
+fn destinations_that_are_never_chosen_are_refused() {
+    let model = || ScriptedChat::new(["hi"]);
+    let chain = || Joining::parse("q input -> text");
+    let routers: [(Box<dyn Router>, &[&str]); 3] = [
+        (Box::new(router()), &["", "default", " maths "]),
+        (
+            Box::new(LlmRouter::new(super::llm("{q}", model(), "text"))),
+            &["", "Default", "maths ", "\nlaw", "two words"],
+        ),
+        (
+            Box::new(
+                LlmRouter::new(super::llm("{q}", model(), "text"))
+                    .with_default_destination(" None\n"),
+            ),
+            &["DEFAULT", "none"],
+        ),
+    ];
+    let told = routers.map(|(router, names)| {
+        let builder = RouterChain::builder().router(router).default_chain(chain());
+        let builder =
+            names.iter().fold(builder, |builder, name| builder.destination(*name, chain()));
+        builder.build().unwrap_err().to_string()
+    });
+    insta::assert_snapshot!(told.join("\n"), @r"
+    cannot build the chain: the router never chooses destination ``; rename it
+    cannot build the chain:
+    - the router never chooses destination ``; rename it
+    - the router never chooses destination `Default`; rename it
+    - the router never chooses destination `maths `; rename it
+    - the router never chooses destination `
+    law`; rename it
+    cannot build the chain: the router never chooses destination `none`; rename it
+    ");
 }
 
 #[tokio::test]
