@@ -1,8 +1,8 @@
 //! The answer of a chain.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use conversant_core::{FinishReason, Message, Messages, Reply, Variables};
+use conversant_core::{FinishReason, Message, Messages, Reply, Value, Variables};
 
 use crate::resumed::Completed;
 
@@ -69,6 +69,15 @@ impl Answer {
     pub fn with_messages(mut self, messages: impl Into<Messages>) -> Self {
         self.messages = Some(messages.into());
         self
+    }
+
+    /// Returns the reply, or a reply with the text of the first of a chain's outputs.
+    pub(crate) fn reply_of(&self, outputs: &[Cow<'static, str>]) -> Reply {
+        self.reply.clone().unwrap_or_else(|| {
+            let output = outputs.first().and_then(|name| self.outputs.get(name));
+            let text = output.map(Value::to_text).unwrap_or_default();
+            Reply::new(Message::ai(text.into_owned()))
+        })
     }
 
     /// Returns the reply, or a reply with the text of the first output.

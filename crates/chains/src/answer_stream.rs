@@ -1,15 +1,16 @@
 //! The answer of a composition in pieces, and then whole.
 
 use std::{
+    borrow::Cow,
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use conversant_core::{Delta, ModelError, Reply, ReplyStream};
+use conversant_core::{Delta, Messages, ModelError, Reply, ReplyStream};
 use futures_core::Stream;
 
-use crate::{answer::Answer, error::ChainError};
+use crate::{answer::Answer, error::ChainError, resumed::after_exchange};
 
 /// The answer of a chain that contains other chains: the pieces of its last step or of its
 /// branches, and then the whole [`Answer`]. [`Streaming::map`](crate::Streaming::map) creates it.
@@ -34,6 +35,10 @@ pub(crate) trait AnswerSource: Send {
 
     /// Returns the text of the first output that has been received so far.
     fn partial(&self) -> &str;
+
+    /// Returns whether the answer is complete, so that the items that are left need no model. The
+    /// turn of a step may still be saved between them.
+    fn is_complete(&self) -> bool;
 }
 
 /// A function of a step's result.
@@ -58,12 +63,15 @@ impl AnswerStream {
         Self::new(Mapped { stream: self, map: Some(map) })
     }
 
-    /// Creates the stream of an answer that is whole already: its text as one piece, and the end.
-    pub(crate) fn whole(answer: Answer) -> Self {
-        let reply = answer.to_reply();
-        let text = reply.text().into_owned();
-        let stream = Self::new(Whole { answer: Some((reply, answer)), text: text.clone() });
-        if text.is_empty() { stream } else { stream.after(AnswerItem::Piece(Delta::Text(text))) }
+    /// Creates the stream of an answer that is whole already, of a chain with these outputs: the
+    /// pieces of its reply, and the end. The pieces are without the messages that the call had
+    /// before.
+    pub(crate) fn whole(answer: Answer, outputs: &[Cow<'static, str>], before: &Messages) -> Self {
+        let reply = answer.reply_of(outputs);
+        let mut own = reply.clone();
+        own.intermediate = after_exchange(&reply.intermediate, before);
+        let (stream, ended) = (ReplyStream::whole(own), (Box::new(reply), Box::new(answer)));
+        Self::new(Whole { stream, ended: Some(ended) })
     }
 
     /// Makes the received text unavailable for a partial turn, since it is not the first output.
@@ -73,6 +81,7 @@ impl AnswerStream {
     }
 
     /// Puts an item before the others.
+    #[cfg(feature = "composition")]
     pub(crate) fn after(self, item: AnswerItem) -> Self {
         Self::new(PutBack { item: Some(item), stream: self })
     }
@@ -85,6 +94,10 @@ impl AnswerSource for AnswerStream {
 
     fn partial(&self) -> &str {
         self.source.partial()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.source.is_complete()
     }
 }
 
@@ -122,6 +135,10 @@ impl AnswerSource for ModelSource {
     fn partial(&self) -> &str {
         self.stream.partial()
     }
+
+    fn is_complete(&self) -> bool {
+        false
+    }
 }
 
 struct Mapped {
@@ -149,6 +166,10 @@ impl AnswerSource for Mapped {
     fn partial(&self) -> &str {
         self.stream.partial()
     }
+
+    fn is_complete(&self) -> bool {
+        self.stream.is_complete()
+    }
 }
 
 /// A stream whose text is not the chain's first output.
@@ -164,33 +185,47 @@ impl AnswerSource for WithoutPartial {
     fn partial(&self) -> &str {
         ""
     }
+
+    fn is_complete(&self) -> bool {
+        self.0.is_complete()
+    }
 }
 
-/// An answer whose text was received, and that has no more pieces.
+/// An answer that is there as a whole.
 struct Whole {
-    /// `None` after the end.
-    answer: Option<(Reply, Answer)>,
-    text: String,
+    stream: ReplyStream,
+    /// The reply and the answer, or `None` after the end.
+    ended: Option<(Box<Reply>, Box<Answer>)>,
 }
 
 impl AnswerSource for Whole {
-    fn poll_item(&mut self, _: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
-        Poll::Ready(match self.answer.take() {
-            Some((reply, answer)) => Ok(AnswerItem::Done(Box::new(reply), Box::new(answer))),
-            None => Err(ChainError::Model(ModelError::Cancelled)),
+    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
+        Poll::Ready(match ready!(Pin::new(&mut self.stream).poll_next(context)) {
+            Some(Err(error)) => Err(ChainError::Model(error)),
+            Some(Ok(piece)) if !matches!(piece, Delta::Done(_)) => Ok(AnswerItem::Piece(piece)),
+            _ => match self.ended.take() {
+                Some((reply, answer)) => Ok(AnswerItem::Done(reply, answer)),
+                None => Err(ChainError::Model(ModelError::Cancelled)),
+            },
         })
     }
 
     fn partial(&self) -> &str {
-        &self.text
+        self.stream.partial()
+    }
+
+    fn is_complete(&self) -> bool {
+        true
     }
 }
 
+#[cfg(feature = "composition")]
 struct PutBack {
     item: Option<AnswerItem>,
     stream: AnswerStream,
 }
 
+#[cfg(feature = "composition")]
 impl AnswerSource for PutBack {
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
         match self.item.take() {
@@ -202,5 +237,9 @@ impl AnswerSource for PutBack {
     fn partial(&self) -> &str {
         // A first piece that is not returned yet was not received.
         if self.item.is_some() { "" } else { self.stream.partial() }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.stream.is_complete()
     }
 }

@@ -214,14 +214,16 @@ impl Streaming {
         })
     }
 
-    /// Returns the stream of a step. An answer that is whole already arrives as one piece.
+    /// Returns the stream of a step. An answer that is whole already has the pieces of its reply.
     pub(crate) fn into_steps(self, chain: Arc<dyn Chain>, context: RunContext) -> AnswerStream {
         match self {
             Self::Pieces(stream) => {
                 AnswerStream::of_model(stream, move |reply| chain.finish(reply, &context))
             }
             Self::Steps(stream) => stream,
-            Self::Whole(answer) => AnswerStream::whole(*answer),
+            Self::Whole(answer) => {
+                AnswerStream::whole(*answer, chain.outputs(), context.exchange())
+            }
         }
     }
 }

@@ -125,6 +125,10 @@ impl AnswerSource for StepSource {
     fn partial(&self) -> &str {
         self.stream.partial()
     }
+
+    fn is_complete(&self) -> bool {
+        self.stream.is_complete()
+    }
 }
 
 /// Implements [`Chain`] for a callable chain, which has a field `runner`.

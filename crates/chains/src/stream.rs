@@ -1,5 +1,7 @@
 //! An answer through a chain, piece by piece, saved at its end.
 
+mod save_partial;
+
 use std::{
     fmt,
     future::poll_fn,
@@ -8,7 +10,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use conversant_core::{Delta, Message, ModelError, Reply, ReplyStream};
+use conversant_core::{Delta, ModelError, Reply, ReplyStream};
 use futures_core::Stream;
 
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
     call::{CallState, unsaved_turn::UnsavedTurn},
     call_inputs::CallInputs,
     call_phase::CallPhase,
-    chain::{Chain, Streaming},
+    chain::Streaming,
     error::ChainError,
     outcome::Outcome,
     partial_answer::PartialAnswer,
@@ -96,7 +98,7 @@ enum State {
 struct Running {
     stream: Pieces,
     rounds: ToolRounds,
-    /// The answer, once the chain has returned it whole.
+    /// The answer, once the steps have made it.
     answer: Option<Box<Answer>>,
     call: CallState,
 }
@@ -112,6 +114,13 @@ impl Pieces {
         match self {
             Self::Model(stream) => stream.partial(),
             Self::Steps(stream) => stream.partial(),
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        match self {
+            Self::Model(_) => false,
+            Self::Steps(stream) => stream.is_complete(),
         }
     }
 
@@ -137,9 +146,6 @@ impl Pieces {
         })
     }
 }
-
-/// The reason for which there is nothing to save in a memory of facts, or that is read only.
-const NO_TURNS: &str = "the memory saves no turns";
 
 /// A call that has failed and has given its place back.
 struct Failed {
@@ -173,19 +179,19 @@ impl ChainStream {
         let (chain, binding) = (runner.chain(), runner.binding());
         let mut call = CallState::new(chain, binding, runner.observation(), inputs);
         call.begin(chain, binding).await?;
-        let (stream, answer) = match call.stream(chain, binding).await {
-            Ok(Streaming::Pieces(stream)) => (Pieces::Model(stream), None),
-            Ok(Streaming::Steps(stream)) => (Pieces::Steps(stream), None),
+        let stream = match call.stream(chain, binding).await {
+            Ok(Streaming::Pieces(stream)) => Pieces::Model(stream),
+            Ok(Streaming::Steps(stream)) => Pieces::Steps(stream),
             Ok(Streaming::Whole(answer)) => {
-                let stream = ReplyStream::whole(reply_of(chain, &answer));
-                (Pieces::Model(stream), Some(answer))
+                let outputs = chain.outputs();
+                Pieces::Steps(AnswerStream::whole(*answer, outputs, call.exchange()))
             }
             Err(error) => return Err(call.fail(chain, binding, error).await),
         };
         let state = State::Running(Box::new(Running {
             stream,
             rounds: ToolRounds::default(),
-            answer,
+            answer: None,
             call,
         }));
         Ok(Self { runner, state, kept: None })
@@ -202,6 +208,15 @@ impl ChainStream {
         match &self.state {
             State::Running(running) => running.stream.partial(),
             _ => self.kept.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// Returns whether the answer is complete, so that the items that are left need no model.
+    pub(crate) fn is_complete(&self) -> bool {
+        match &self.state {
+            State::Running(running) => running.stream.is_complete(),
+            State::Ending(_) | State::Ended(_) => true,
+            State::Failed(_) => false,
         }
     }
 
@@ -233,134 +248,6 @@ impl ChainStream {
             _ => Ok(None),
         }
     }
-
-    /// Ends the stream and saves what was received, instead of dropping it. It saves:
-    ///
-    /// - nothing, if the turn is saved already;
-    /// - the whole turn, if the answer is complete: its save is running or has failed, or the chain
-    ///   does not stream;
-    /// - otherwise a turn with the text that was received, marked as incomplete. If a tool loop has
-    ///   run tools, the turn has the calls and results of all rounds that have ended, as the loop
-    ///   has sent them to its model, and the text that follows them, so that a later answer knows
-    ///   what was done. The text of a round that has not ended is not kept. A turn that was resumed
-    ///   also has the calls and results that came before. Of branches, it is the text of the first
-    ///   one alone, as in a whole turn.
-    ///
-    /// The call's deadline does not apply. After `Ok`, the memory has the turn.
-    ///
-    /// # Errors
-    /// - [`ChainError::NotSaved`] if the save fails, as it does if the conversation was cleared
-    ///   since the call has loaded it.
-    /// - [`ChainError::ToolCalls`] if the whole answer calls tools. It has the turn, which is not
-    ///   stored before it is resumed with their results.
-    /// - [`ChainError::NothingToSave`] if no text was received, or none after the results of tools,
-    ///   the chain has no memory, or the memory saves no turns or stores another output than the
-    ///   chain's first. What tools have done before the model failed is in the stream's error
-    ///   ([`ModelError::exchange`]).
-    /// - [`ChainError::Closed`], [`ChainError::Reentrant`] or [`ChainError::QueueTimeout`] if the
-    ///   stream has failed and the conversation cannot be entered again. A conversation that is
-    ///   closed can be, until the limit of its [`close`](crate::LlmChain::close) has passed.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use conversant_chains::LlmChain;
-    /// use conversant_core::vars;
-    /// use conversant_memory::BufferMemory;
-    /// use conversant_prompts::PromptTemplate;
-    /// use conversant_testkit::{ScriptedChat, ScriptedReply};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let memory = Arc::new(BufferMemory::new());
-    /// let chain = LlmChain::builder()
-    ///     .prompt(PromptTemplate::from_template("{history}\nHuman: {input}")?)
-    ///     .model(ScriptedChat::new([ScriptedReply::pieces(["Once ", "upon a time"])]))
-    ///     .memory(Arc::clone(&memory))
-    ///     .build()?;
-    ///
-    /// let mut stream = chain.stream(vars! { "input" => "A story, please." }).await?;
-    /// let _first = stream.next().await;
-    /// stream.save_partial().await?; // the reader has gone
-    ///
-    /// let kept = memory.messages().await?;
-    /// assert_eq!(kept.to_string(), "Human: A story, please.\nAI: Once ");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn save_partial(self) -> Result<(), ChainError> {
-        let Some(binding) = self.runner.binding() else {
-            return Err(ChainError::NothingToSave { reason: "the chain has no memory" });
-        };
-        let saves_turns = binding.memory().saves_turns();
-        let ended = match self.state {
-            State::Running(running) => {
-                let Running { stream, rounds, answer, mut call } = *running;
-                match answer {
-                    Some(answer) => {
-                        call.reenter(binding).await?;
-                        let settled =
-                            call.settle(self.runner.chain(), Some(binding), &answer).await;
-                        if settled.is_err() {
-                            call.release(Some(binding)).await;
-                        }
-                        Ok(settled?)
-                    }
-                    None => {
-                        let partial = partial_of(&stream, rounds, &call);
-                        // Closes the model's connection before the save.
-                        drop(stream);
-                        Err(Failed { call, unsaved: Unsaved::Partial(partial) })
-                    }
-                }
-            }
-            State::Ending(ending) => match ending.await {
-                Ok((outcome, _)) => Ok(outcome.pending),
-                Err((_, failed)) => Err(*failed),
-            },
-            State::Failed(failed) => Err(*failed),
-            State::Ended(outcome) => Ok(outcome.pending),
-        };
-        let Failed { mut call, unsaved } = match ended {
-            Ok(Some(pending)) => return Err(ChainError::ToolCalls(Box::new(pending))),
-            Ok(None) if saves_turns => return Ok(()),
-            Ok(None) => return Err(ChainError::NothingToSave { reason: NO_TURNS }),
-            Err(failed) => failed,
-        };
-        let nothing = match &unsaved {
-            _ if !saves_turns => Some(NO_TURNS),
-            Unsaved::Partial(_) if !binding.stores_first_output() => {
-                Some("the memory stores another output than the one that was received")
-            }
-            Unsaved::Partial(partial) => partial.fault(),
-            Unsaved::Turn(_) => None,
-        };
-        if let Some(reason) = nothing {
-            call.release(Some(binding)).await;
-            return Err(ChainError::NothingToSave { reason });
-        }
-        match unsaved {
-            Unsaved::Partial(partial) => {
-                call.reenter(binding).await?;
-                call.save(Some(binding), &partial.into_answer(), true).await
-            }
-            Unsaved::Turn(turn) => {
-                call.reenter(binding).await?;
-                call.save_again(binding, *turn).await
-            }
-        }
-    }
-}
-
-/// Returns the reply of an answer, or a reply with the text of its first output.
-fn reply_of(chain: &dyn Chain, answer: &Answer) -> Reply {
-    answer.reply.clone().unwrap_or_else(|| {
-        let output = chain.outputs().first().and_then(|name| answer.outputs.get(name));
-        Reply::new(Message::ai(
-            output.map(|value| value.to_text().into_owned()).unwrap_or_default(),
-        ))
-    })
 }
 
 /// Ends a call whose answer is complete: parses it, unless that is done, and saves its turn.

@@ -119,6 +119,14 @@ impl AnswerSource for BranchStream {
             _ => &self.first.text,
         }
     }
+
+    fn is_complete(&self) -> bool {
+        self.branches.iter().all(|branch| match &branch.state {
+            State::Waiting(..) | State::Starting(_) => false,
+            State::Streaming(stream) => stream.is_complete(),
+            State::Ended(_) => true,
+        })
+    }
 }
 
 impl Branch {

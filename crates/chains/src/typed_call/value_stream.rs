@@ -151,6 +151,8 @@ impl<T: DeserializeOwned + JsonSchema> Stream for ValueStream<T> {
                     Some(item) => return Poll::Ready(Some(item)),
                     None => continue,
                 },
+                // The text of another output than the first.
+                Some(Ok(Delta::Text(_))) if this.stream.partial().is_empty() => continue,
                 Some(Ok(piece)) => piece,
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),

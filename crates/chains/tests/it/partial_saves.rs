@@ -1,11 +1,15 @@
 //! Streams that are given up at any place: they save a turn, or return the reason.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
-use conversant_chains::{ChainError, ChainStream, Correction, JsonParser, LlmChain};
+use conversant_chains::{
+    Chain, ChainError, ChainStream, Correction, FallbackChain, FnRouter, JsonParser, LlmChain,
+    ParallelChain, Route, RouterChain, SequentialChain, WithMemory,
+};
 use conversant_core::{
-    CallOptions, ChatHistory, LoadContext, Loaded, Memory, MemoryError, Message, Range, Reply,
-    Saved, Slot, Ticket, ToolCall, Turn, TurnId, async_trait, vars,
+    CallOptions, ChatHistory, ChatModel, ChatRequest, Delta, LanguageModel, LoadContext, Loaded,
+    Memory, MemoryError, Message, ModelError, Range, Reply, Saved, Slot, Ticket, ToolCall, Turn,
+    TurnId, async_trait, vars,
 };
 use conversant_memory::{BufferMemory, ReadOnlyMemory, SimpleMemory};
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
@@ -130,6 +134,95 @@ async fn an_answer_that_does_not_stream_is_saved_whole() {
         let turns = history.inner.turns(&session(), Range::All).await.unwrap();
         assert!(!turns[0].is_incomplete(), "{pieces} pieces");
     }
+}
+
+/// Makes a chain.
+type Make<'m> = &'m dyn Fn() -> Arc<dyn Chain>;
+
+/// A chain with corrections does not stream, nor does a chain of chains whose last step it is.
+#[tokio::test]
+async fn a_last_step_that_does_not_stream_is_saved_whole() {
+    let judge = || {
+        let builder = LlmChain::builder().prompt(text_prompt()).parser(JsonParser);
+        let model = ScriptedChat::new(["Hm.", "{}"]);
+        builder.model(model).correction(Correction::retry(1)).build().unwrap()
+    };
+    let broken = || {
+        let model = ScriptedChat::new([ModelError::custom("busy", true, None)]);
+        LlmChain::builder().prompt(text_prompt()).model(model).build().unwrap()
+    };
+    let route = || FnRouter::new(["human_input"], |_: &_| Ok::<_, Infallible>(Route::to("a")));
+    let sequence = || SequentialChain::builder().chain(judge()).build().unwrap();
+    let chains: [(&str, Make<'_>); 4] = [
+        ("a sequence", &|| Arc::new(sequence())),
+        ("a fallback", &|| {
+            Arc::new(FallbackChain::builder(broken()).fallback(judge()).build().unwrap())
+        }),
+        ("a route", &|| {
+            let builder = RouterChain::builder().router(route()).destination("a", judge());
+            Arc::new(builder.default_chain(sequence()).build().unwrap())
+        }),
+        ("a branch", &|| {
+            Arc::new(ParallelChain::builder().branch("text", judge()).build().unwrap())
+        }),
+    ];
+    for (name, chain) in chains {
+        for pieces in 0..3 {
+            let history = TestHistory::default();
+            let chain = WithMemory::builder(chain(), memory(&history)).build().unwrap();
+            let mut stream = chain.stream(hi()).await.unwrap();
+            read(&mut stream, pieces).await;
+            let saved = stream.save_partial().await;
+            if name == "a branch" && pieces == 0 {
+                // It has not started.
+                assert!(matches!(saved, Err(ChainError::NothingToSave { .. })), "{name}");
+                continue;
+            }
+            saved.unwrap();
+            assert_eq!(history.transcript().await, "Human: hi\nAI: {}", "{name}, {pieces} pieces");
+            let turns = history.inner.turns(&session(), Range::All).await.unwrap();
+            assert!(!turns[0].is_incomplete(), "{name}, {pieces} pieces");
+        }
+    }
+}
+
+/// A model whose answer comes as one piece.
+struct Whole(ScriptedChat);
+
+#[async_trait]
+impl ChatModel for Whole {
+    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        self.0.generate(request).await
+    }
+}
+
+/// The end of the answer has arrived, and the reader has not taken it.
+#[tokio::test]
+async fn an_answer_that_has_ended_is_saved_whole() {
+    let call = ToolCall::new("mail", json!({})).with_id("a");
+    let sent = vec![Message::ai("").with_tool_calls([call]), Message::tool("sent", "a")];
+    let reply = Reply::new(Message::ai("It is sent.")).with_intermediate(sent);
+    let (history, model) = (TestHistory::default(), Whole(ScriptedChat::new([reply])));
+    let chain = LlmChain::builder().prompt(chat_prompt()).model(LanguageModel::chat(model));
+    let chain = chain.memory(memory(&history)).build().unwrap();
+    let mut stream = chain.stream(hi()).await.unwrap();
+    while !matches!(stream.next().await, Some(Ok(Delta::Text(_)))) {}
+    stream.save_partial().await.unwrap();
+    let turns = history.inner.turns(&session(), Range::All).await.unwrap();
+    assert_eq!((turns[0].messages().len(), turns[0].is_incomplete()), (4, false));
+}
+
+/// A text that the parser refuses is a part of an answer.
+#[tokio::test]
+async fn an_answer_that_has_ended_and_cannot_be_read_is_a_part() {
+    let (history, model) = (TestHistory::default(), ScriptedChat::new(["no JSON"]));
+    let chain = LlmChain::builder().prompt(chat_prompt()).model(model).parser(JsonParser);
+    let chain = chain.memory(memory(&history)).build().unwrap();
+    let mut stream = chain.stream(hi()).await.unwrap();
+    read(&mut stream, 1).await;
+    stream.save_partial().await.unwrap();
+    let turns = history.inner.turns(&session(), Range::All).await.unwrap();
+    assert_eq!((turns[0].messages().len(), turns[0].is_incomplete()), (2, true));
 }
 
 /// The answer of a repeated call is stored already.

@@ -363,6 +363,9 @@ fn compositions(model: &Enforcing) -> Vec<(&'static str, Arc<dyn Chain>)> {
         let text = variables.get("text").map(Value::to_text).unwrap_or_default();
         Ok::<_, std::convert::Infallible>(vars! { "length" => text.len() as i64 })
     });
+    let alike = TransformChain::new(["text"], ["other"], |_: &_| {
+        Ok::<_, std::convert::Infallible>(vars! { "other" => r#"{"yes": false}"# })
+    });
     let broken = ScriptedChat::with_handler(|_| ModelError::custom("broken", true, None).into());
     let prompt = PromptTemplate::from_template("{input}").unwrap();
     let broken = LlmChain::builder().prompt(prompt).model(broken).build().unwrap();
@@ -379,7 +382,11 @@ fn compositions(model: &Enforcing) -> Vec<(&'static str, Arc<dyn Chain>)> {
         ),
         (
             "a sequence whose first output is that of an earlier step",
-            boxed(sequence.chain(judge()).chain(length.unwrap()).outputs(["text"]).build()),
+            boxed(sequence.clone().chain(judge()).chain(length.unwrap()).outputs(["text"]).build()),
+        ),
+        (
+            "a sequence whose first output is that of an earlier step, and whose last answers alike",
+            boxed(sequence.chain(judge()).chain(alike.unwrap()).outputs(["text"]).build()),
         ),
         ("a simple sequence", boxed(simple.clone().chain(ask("Judge {x}", model, "text")).build())),
         (
