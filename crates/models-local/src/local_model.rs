@@ -118,7 +118,11 @@ impl LocalModel {
         let call = Call { prompt, stop: options.stop.clone(), pieces };
         // A thread that has panicked takes no calls. The stream then ends without an answer.
         if self.shared.calls.send(call).is_err() {
-            return Err(ModelError::custom("the thread of the local model has ended", false, None));
+            return Err(ModelError::custom(
+                "the thread of the local model has panicked; open the model again",
+                false,
+                None,
+            ));
         }
         answer.begin().await
     }

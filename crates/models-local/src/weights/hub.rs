@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{Read, Seek, Write},
+    io::{Read, Write},
     path::Path,
     time::Duration,
 };
@@ -60,20 +60,38 @@ pub(super) fn download(
     let mut file = file.map_err(text)?;
     let mut known = file.metadata().map_err(text)?.len();
     let mut answer = request(&agent, &url, known)?;
-    if known > 0 && answer.response.status() != StatusCode::PARTIAL_CONTENT {
-        // The server sends the whole file, or has another one.
-        if answer.response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-            answer = request(&agent, &url, 0)?;
+    if known > 0 && answer.response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+        // The file is whole already, or is another one.
+        let digest = model.sha256.as_deref().or(answer.digest.as_deref());
+        if let Some(digest) = digest
+            && has_digest(part, digest).map_err(text)?
+        {
+            on_received(known, Some(known));
+            return Ok(());
         }
-        known = 0;
-        file.set_len(0).and_then(|()| file.rewind()).map_err(text)?;
+        answer = request(&agent, &url, 0)?;
     }
     let Answer { response, digest, size } = answer;
     if !response.status().is_success() {
         return Err(format!("the server answered with status {}", response.status()));
     }
+    if is_page(&response) {
+        return Err("the server sent a page in place of the file".to_owned());
+    }
     let digest = model.sha256.as_deref().map(str::to_owned).or(digest);
     let digest = digest.ok_or("the server sent no digest to check the file by")?;
+    let size = size.or(model.is_tried.then_some(model.bytes));
+    if known > 0 && response.status() != StatusCode::PARTIAL_CONTENT {
+        // What is there is kept if this is not the file, but a page of a proxy.
+        let length = number(&response, "content-length");
+        if let (Some(size), Some(length)) = (size, length)
+            && size != length
+        {
+            return Err(format!("the server sent {length} bytes in place of a file of {size}"));
+        }
+        known = 0;
+        file.set_len(0).map_err(text)?;
+    }
     // A length that no file has, from a server or a proxy, is as good as none.
     let length = || number(&response, "content-length")?.checked_add(known);
     let total = size.or_else(length);
@@ -151,6 +169,12 @@ fn joined(from: &str, to: &str) -> String {
 /// Returns the number in a header.
 fn number(response: &Response<ureq::Body>, name: &str) -> Option<u64> {
     response.headers().get(name)?.to_str().ok()?.parse().ok()
+}
+
+/// Returns whether a response is a page, such as that of a proxy that asks for a login.
+fn is_page(response: &Response<ureq::Body>) -> bool {
+    let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
 /// Returns the digest by which the hub stores a large file.

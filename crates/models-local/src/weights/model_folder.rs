@@ -125,7 +125,7 @@ impl ModelFolder {
         };
         let folder = path.parent().unwrap_or(&self.path);
         fs::create_dir_all(folder).map_err(fault(folder))?;
-        let _lock = lock(&beside(&path, ".lock"))?;
+        let _lock = lock(&path)?;
         let mut failed = Vec::new();
         let mut fail = |source: &str, reason| {
             failed.push(FailedSource { source: source.to_owned(), reason });
@@ -176,10 +176,11 @@ fn place(from: &Path, to: &Path) -> io::Result<PathBuf> {
     Ok(to.to_owned())
 }
 
-/// Locks a download. The lock ends with the file that is returned, or with the process.
+/// Locks the download of a file. The lock ends with the file that is returned, or with the process.
 fn lock(path: &Path) -> Result<File, DownloadError> {
-    let fault = |source| DownloadError::File { path: path.to_owned(), source };
-    let file = File::create(path).map_err(fault)?;
+    let lock = beside(path, ".lock");
+    let fault = |source| DownloadError::File { path: lock.clone(), source };
+    let file = File::create(&lock).map_err(fault)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(DownloadError::Busy { path: path.to_owned() }),

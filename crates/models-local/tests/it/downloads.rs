@@ -162,6 +162,64 @@ fn a_download_that_was_cut_off_is_continued() {
     assert_eq!(whole.ranges(), ["bytes=10-"]);
 }
 
+/// What was downloaded is there after any answer that is not the file, and is continued.
+#[test]
+fn an_answer_that_is_not_the_file_costs_nothing() {
+    let head = |status: &str, fields: &str| {
+        format!("HTTP/1.1 {status}\r\n{fields}connection: close\r\n\r\nnot the file")
+    };
+    let tag = format!("x-linked-etag: \"{DIGEST}\"\r\n");
+    let sized = format!("{tag}x-linked-size: {}\r\n", CONTENT.len());
+    let page = "content-type: Text/HTML; charset=utf-8\r\n";
+    let answers = [
+        ("status 503", head("503 Service Unavailable", "")),
+        ("status 429", head("429 Too Many Requests", &tag)),
+        ("status 403", head("403 Forbidden", "")),
+        ("status 407", head("407 Proxy Authentication Required", "")),
+        ("a page in place of the file", head("200 OK", page)),
+        ("a page in place of the file", head("200 OK", &format!("{tag}{page}"))),
+        ("no digest", head("200 OK", "")),
+        (
+            "12 bytes in place of a file of 22",
+            head("200 OK", &format!("{sized}content-length: 12\r\n")),
+        ),
+        ("status 502", head("416 Range Not Satisfiable", &tag)),
+    ];
+    for (reason, answer) in answers {
+        let cut = Hub::start(Some(DIGEST), 10);
+        let folder = Folder::new(&cut.url);
+        folder.download(&model()).unwrap_err();
+        let other = Hub::answering(move |_, from| match from {
+            0 => "HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\n\r\n".to_owned(),
+            _ => answer.clone(),
+        });
+        let models = folder.models.clone().with_hub(&other.url);
+        let error = models.download(&model(), &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains(reason), "{reason}: {error}");
+        assert_eq!(fs::read_to_string(folder.part()).unwrap(), CONTENT[..10], "{reason}");
+
+        let whole = Hub::start(Some(DIGEST), usize::MAX);
+        let models = folder.models.clone().with_hub(&whole.url);
+        let path = models.download(&model(), &mut |_| {}).unwrap();
+        assert_eq!(fs::read_to_string(path).unwrap(), CONTENT, "{reason}");
+        assert_eq!(whole.ranges(), ["bytes=10-"], "{reason}");
+    }
+}
+
+/// A process that ends between the last byte and the file's name leaves a part that is whole.
+#[test]
+fn a_part_that_is_whole_is_not_downloaded_again() {
+    for model in [model(), model().with_sha256(DIGEST)] {
+        let hub = Hub::start(Some(DIGEST), usize::MAX);
+        let folder = Folder::new(&hub.url);
+        let place = folder.models.download(&model, &mut |_| {}).unwrap();
+        fs::rename(&place, place.with_extension("gguf.part")).unwrap();
+        assert_eq!(folder.models.find(&model), None);
+        assert_eq!(folder.download(&model).unwrap(), CONTENT);
+        assert_eq!(hub.ranges(), ["", "bytes=22-"]);
+    }
+}
+
 /// The length of the rest and what is there already are more than a number can hold.
 #[test]
 fn a_length_that_no_file_has_is_an_error() {
@@ -271,7 +329,8 @@ fn two_downloads_of_a_file_do_not_mix() {
     let outer = folder.models.download(&model(), &mut |_| {
         inner.get_or_insert_with(|| folder.models.download(&model(), &mut |_| {}));
     });
-    assert!(matches!(inner, Some(Err(DownloadError::Busy { .. }))), "{inner:?}");
+    let Some(Err(DownloadError::Busy { path })) = &inner else { panic!("{inner:?}") };
+    assert!(path.ends_with("tiny.gguf"), "{path:?}");
     assert!(outer.is_ok());
 }
 
