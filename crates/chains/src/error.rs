@@ -334,7 +334,8 @@ impl ChainError {
     }
 
     /// Returns whether the call failed because its deadline passed, in the chain, in the adapter of
-    /// its model or of a model of its memory, or in a save.
+    /// its model or of a model of its memory, or in a save, or because the adapter's own limit of
+    /// the whole time passed. Of fallbacks, the error of the last counts.
     #[must_use]
     pub fn is_deadline(&self) -> bool {
         match self {
@@ -347,7 +348,7 @@ impl ChainError {
             }
             Self::Step(failed) => failed.source.is_deadline(),
             Self::Branches(failed) => failed.errors().any(Self::is_deadline),
-            Self::Fallbacks(failed) => failed.errors.iter().any(Self::is_deadline),
+            Self::Fallbacks(failed) => failed.errors.last().is_some_and(Self::is_deadline),
             Self::Parse { interrupted: Some(error), .. } => error.is_deadline(),
             _ => false,
         }

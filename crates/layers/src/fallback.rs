@@ -11,7 +11,7 @@ use std::{
 
 use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, ModelDescription, ModelError,
-    Reply, ReplyStream, StatusKind, TimeoutPhase, async_trait, observe_chat, observe_chat_stream,
+    Reply, ReplyStream, StatusKind, async_trait, observe_chat, observe_chat_stream,
     observe_completion, observe_completion_stream,
 };
 use tokio::time::Instant;
@@ -34,11 +34,12 @@ use crate::{
 ///
 /// - an invalid request, unless the prompt is too long for the first model or for its rate limit;
 /// - a refusal, or an answer that was cut off;
-/// - [`ModelError::Config`] and [`ModelError::Cancelled`];
-/// - [`ModelError::Timeout`] of the whole call.
+/// - [`ModelError::Config`] and [`ModelError::Cancelled`].
 ///
 /// [`when`](Self::when) replaces this rule. After the end of the call's
-/// [`deadline`](conversant_core::CallOptions::deadline), the second model is never called. A stream
+/// [`deadline`](conversant_core::CallOptions::deadline), the second model is never called. It is
+/// called if a time limit of the first model itself passes, such as the `timeout` of an adapter: a
+/// server that hangs is one that fails. That limit covers the retries of the adapter too. A stream
 /// falls back until it has begun, with its first piece. If both models fail, the error is that of
 /// the second.
 ///
@@ -111,8 +112,7 @@ fn may_succeed_elsewhere(error: &ModelError) -> bool {
         ModelError::Config { .. }
         | ModelError::Refused { .. }
         | ModelError::Incomplete { .. }
-        | ModelError::Cancelled
-        | ModelError::Timeout { phase: TimeoutPhase::Total, .. } => false,
+        | ModelError::Cancelled => false,
         error => match error.api_error().map(|error| error.kind) {
             Some(StatusKind::TooLarge) if exceeds_rate(error) => true,
             Some(StatusKind::BadRequest | StatusKind::TooLarge | StatusKind::Unprocessable) => {

@@ -19,6 +19,9 @@ const TURN: &str = "its turn in the rate limit";
 /// `calls` calls can start at once, and after them as many again when their window is over. A limit
 /// of more than 4,096 calls may let a call wait longer, by up to 1/4,096 of the window.
 ///
+/// A call of an adapter is up to three requests, since it retries those that a server refuses for
+/// its rate. They are not counted: with `max_retries(0)` of the adapter, each call is one request.
+///
 /// A call that gives up waiting is forgotten and delays no other call. A waiting call that nothing
 /// polls misses its turn: a call behind it starts at its own turn, or up to a tenth of a second
 /// later for each such call before it. Clones share the limit.

@@ -3,7 +3,9 @@
 use std::{borrow::Cow, future::poll_fn, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{Delta, Messages, ModelError, Reply, ToolResultDelta, Variables};
+use conversant_core::{
+    Delta, Messages, ModelError, Reply, ToolResultDelta, Variables, clock::Instant,
+};
 
 use super::{
     after_tools::ToolsRun,
@@ -34,13 +36,16 @@ use crate::{
 /// By default, the next chain is called unless it would fail too, or an answer was paid for that it
 /// would replace, that is, not after:
 ///
-/// - the end of the call's deadline, or a cancelled model;
+/// - a cancelled model;
 /// - inputs that are missing or refused;
 /// - an answer whose turn was not saved;
 /// - a conversation that is closed, or that is called from inside its own call.
 ///
-/// [`when`](FallbackChainBuilder::when) replaces this rule. A stream falls back until its first
-/// piece. If all chains fail, the error is [`ChainError::Fallbacks`], with all of their errors.
+/// [`when`](FallbackChainBuilder::when) replaces this rule. After the end of the call's
+/// [`deadline`](conversant_core::CallOptions::deadline), the next chain is never called. It is
+/// called if a time limit of a model itself passes, such as the `timeout` of an adapter. A stream
+/// falls back until its first piece. If all chains fail, the error is [`ChainError::Fallbacks`],
+/// with all of their errors.
 ///
 /// By any rule, tools do not run again: if a tool loop has run tools before its chain failed, the
 /// next chain goes on after their calls and results ([`RunContext::exchange`]), which are part of
@@ -176,7 +181,7 @@ fn may_succeed_elsewhere(error: &ChainError) -> bool {
         | ChainError::AlreadyAnswered { .. }
         | ChainError::Closed
         | ChainError::Model(ModelError::Cancelled) => false,
-        error => !error.is_deadline() && error.not_saved().is_none(),
+        error => error.not_saved().is_none(),
     }
 }
 
@@ -204,7 +209,10 @@ impl FallbackSteps {
         child: &RunContext,
         error: ChainError,
     ) -> Result<(), ChainError> {
-        let exchange = (self.when)(&error).then(|| ToolsRun::of(&error, child.exchange()));
+        let deadline = child.options().deadline;
+        let has_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
+        let is_next = has_time && (self.when)(&error);
+        let exchange = is_next.then(|| ToolsRun::of(&error, child.exchange()));
         let exchange = match exchange {
             Some(ToolsRun::Exchange(exchange)) => Some(exchange),
             Some(ToolsRun::Inside) | None => None,

@@ -254,6 +254,7 @@ fn the_errors_of_several_branches_and_fallbacks() {
         [limited_9, limited_5],
         [limited_5, invalid],
         [invalid, late],
+        [late, invalid],
         [busy, unsaved],
     ] {
         let name = format!("{}, {}", first.0, second.0);

@@ -105,6 +105,20 @@ async fn a_fallback_takes_over_what_is_too_large_for_one_server() {
     }
 }
 
+/// The usual setting: only the whole time of the first model is limited.
+#[tokio::test]
+async fn a_fallback_takes_over_from_a_server_that_hangs() {
+    for streamed in [false, true] {
+        let frozen = OpenAiServer::builder().reply(ServerAnswer::hang()).repeat_last();
+        let frozen = frozen.start().unwrap();
+        let sound = OpenAiServer::start(["Hello!"]).unwrap();
+        let first = OpenAiChat::builder("m").base_url(frozen.base_url());
+        let first = first.timeout(Duration::from_millis(20)).build().unwrap();
+        let model = Fallback::new(first, chat(&sound));
+        assert_eq!(answer(&model, &ask("hi"), streamed).await.text(), "Hello!");
+    }
+}
+
 #[tokio::test]
 async fn a_fallback_takes_over_from_an_adapter() {
     for first in ADAPTERS {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use conversant_core::{
     CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, ModelError, Reply,
-    ReplyStream, async_trait,
+    ReplyStream, TimeoutPhase, async_trait,
 };
 use conversant_layers::{ConcurrencyLimit, Fallback, RateLimit};
 use conversant_testkit::{ScriptedChat, ScriptedCompletion};
@@ -26,6 +26,17 @@ impl FailsAfter {
     async fn fail<T>(self) -> Result<T, ModelError> {
         sleep(self.0).await;
         Err(ModelError::custom("out of order", true, None))
+    }
+}
+
+/// A model whose own limit of the whole time is this one.
+struct EndsAfter(Duration);
+
+#[async_trait]
+impl ChatModel for EndsAfter {
+    async fn generate(&self, _: &ChatRequest) -> Result<Reply, ModelError> {
+        sleep(self.0).await;
+        Err(ModelError::Timeout { phase: TimeoutPhase::Total, after: self.0 })
     }
 }
 
@@ -53,10 +64,12 @@ async fn a_fallback_calls_no_model_after_the_deadline() {
     let _running = busy.stream(&ask("hi")).await.unwrap();
     let spent = RateLimit::new(parrot(), 1, Duration::from_secs(3600));
     spent.generate(&ask("hi")).await.unwrap();
-    let models: [(&str, Box<dyn ChatModel>, bool); 4] = [
+    let models: [(&str, Box<dyn ChatModel>, bool); 6] = [
         ("a full concurrency limit", Box::new(busy), false),
         ("a failure at the deadline", Box::new(FailsAfter(DEADLINE)), false),
         ("a failure before the deadline", Box::new(FailsAfter(DEADLINE / 2)), true),
+        ("a limit of its own at the deadline", Box::new(EndsAfter(DEADLINE)), false),
+        ("a limit of its own before the deadline", Box::new(EndsAfter(DEADLINE / 2)), true),
         // The wait would be too long, so it fails at once.
         ("a rate limit", Box::new(spent), true),
     ];

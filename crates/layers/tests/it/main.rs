@@ -379,7 +379,7 @@ async fn another_model_is_asked_after_failures_that_it_may_not_share() {
         (status(StatusKind::BadRequest), false),
         (context(), true),
         (headers, true),
-        (total, false),
+        (total, true),
         (ModelError::config("no"), false),
         (ModelError::Refused { text: "no".into() }, false),
         (ModelError::EmptyAnswer { finish_reason: None }, true),

@@ -11,8 +11,8 @@ use conversant_chains::{
 };
 use conversant_core::{
     CallOptions, ChatHistory, Expect, LanguageModel, LoadContext, Loaded, Memory, MemoryError,
-    Message, ModelError, Range, Reply, Saved, Slot, Ticket, ToolCall, ToolDefinition, Turn, TurnId,
-    Variables, async_trait, vars,
+    Message, ModelError, Range, Reply, Saved, Slot, Ticket, TimeoutPhase, ToolCall, ToolDefinition,
+    Turn, TurnId, Variables, async_trait, vars,
 };
 use conversant_memory::InMemoryHistory;
 use conversant_prompts::PromptTemplate;
@@ -332,11 +332,15 @@ async fn branches_run_at_the_same_time_up_to_a_limit() {
 #[tokio::test]
 async fn fallbacks() {
     let refused = || ModelError::Cancelled;
+    let after = Duration::from_secs(20);
+    let total = ModelError::Timeout { phase: TimeoutPhase::Total, after };
     type Script = Vec<ScriptedReply>;
     let cases: Vec<(Script, Script, &str)> = vec![
         (vec!["a".into()], vec![], "a"),
         (vec![broken().into()], vec!["b".into()], "b"),
         (vec![ScriptedReply::pieces(["x"]).cut_off()], vec!["b".into()], "b"),
+        // The limit of the model, not the end of the call's deadline.
+        (vec![total.into()], vec!["b".into()], "b"),
         (
             vec![broken().into()],
             vec![broken().into()],
@@ -374,6 +378,24 @@ async fn an_answer_that_was_not_saved_is_not_replaced() {
         .unwrap();
     let error = chain.predict(vars! { "human_input" => "hi" }).await.unwrap_err();
     assert_eq!(error.not_saved().unwrap().text.as_str(), "one");
+    assert_eq!(second.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn no_fallback_is_called_after_the_deadline() {
+    let (first, second) = (ScriptedChat::new([broken(), broken()]), says("two"));
+    let chain = FallbackChain::builder(llm("{q}", first, "text"))
+        .fallback(llm("{q}", second.clone(), "text"))
+        .when(|_| true)
+        .build()
+        .unwrap();
+    let passed = CallOptions::new().with_timeout(Duration::ZERO);
+    let inputs = || vars! { "q" => "hi" };
+    let told = "cannot call the model: cannot get an answer: broken";
+    let error = chain.invoke_with(inputs(), passed.clone()).await.map(drop).unwrap_err();
+    assert_eq!(chain_of(&error), told);
+    let error = chain.stream_with(inputs(), passed).await.map(drop).unwrap_err();
+    assert_eq!(chain_of(&error), told);
     assert_eq!(second.requests().len(), 0);
 }
 
