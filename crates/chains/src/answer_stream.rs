@@ -5,6 +5,7 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
+    vec,
 };
 
 use conversant_core::{Delta, Messages, ModelError, Reply, ReplyStream};
@@ -80,10 +81,10 @@ impl AnswerStream {
         Self::new(WithoutPartial(self))
     }
 
-    /// Puts an item before the others.
+    /// Puts items before the others.
     #[cfg(feature = "composition")]
-    pub(crate) fn after(self, item: AnswerItem) -> Self {
-        Self::new(PutBack { item: Some(item), stream: self })
+    pub(crate) fn after(self, items: Vec<AnswerItem>) -> Self {
+        Self::new(PutBack { items: items.into_iter(), stream: self })
     }
 }
 
@@ -221,14 +222,14 @@ impl AnswerSource for Whole {
 
 #[cfg(feature = "composition")]
 struct PutBack {
-    item: Option<AnswerItem>,
+    items: vec::IntoIter<AnswerItem>,
     stream: AnswerStream,
 }
 
 #[cfg(feature = "composition")]
 impl AnswerSource for PutBack {
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
-        match self.item.take() {
+        match self.items.next() {
             Some(item) => Poll::Ready(Ok(item)),
             None => self.stream.poll_item(context),
         }
@@ -236,7 +237,7 @@ impl AnswerSource for PutBack {
 
     fn partial(&self) -> &str {
         // A first piece that is not returned yet was not received.
-        if self.item.is_some() { "" } else { self.stream.partial() }
+        if self.items.as_slice().is_empty() { self.stream.partial() } else { "" }
     }
 
     fn is_complete(&self) -> bool {

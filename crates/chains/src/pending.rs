@@ -3,7 +3,8 @@
 use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use conversant_core::{
-    CallOptions, CallRecord, InvalidToolCall, Message, Messages, Role, ToolCall, TurnId, Variables,
+    CallOptions, CallRecord, InvalidToolCall, Message, Messages, Reply, Role, ToolCall, TurnId,
+    Variables,
 };
 
 use crate::{
@@ -17,7 +18,8 @@ use crate::{
 /// calls and continue the turn with `resume`, as often as the model calls tools; the whole exchange
 /// is stored as one turn at its end. A call that fails leaves it as it was, so that it can be
 /// resumed again with the same results. Dropping it gives the turn up. The loop of
-/// `conversant-tools` does all of this.
+/// `conversant-tools` does all of this. If it is the model, the calls of its own tools have run, and
+/// their results are added with the others.
 ///
 /// The tools, the stop sequences, the format and the cache key of its call hold for the calls that
 /// continue it, unless their options have others. A choice that forces a call is lifted, also one
@@ -64,6 +66,10 @@ pub struct PendingTurn {
     pub(crate) turn_id: TurnId,
     /// The messages after the user's, the last of which has the calls.
     exchange: Messages,
+    /// The results of the calls that a tool loop has run, and the calls that wait for theirs.
+    results: Messages,
+    open: Vec<ToolCall>,
+    open_invalid: Vec<InvalidToolCall>,
     /// The steps that do not run again.
     completed: Option<Arc<Completed>>,
     /// The record of the turn's calls so far, if they are observed.
@@ -90,9 +96,21 @@ impl PendingTurn {
             }
             (None, None) => return None,
         };
-        let completed = answer.completed.clone();
-        let options = Box::new(kept(options));
-        Some(Self { inputs, turn_id, exchange: with_ids(exchange), completed, record, options })
+        let exchange = with_ids(exchange);
+        let results = answer.reply.as_ref().map(|reply| reply.call_results.clone());
+        let reply = Reply::new(exchange.last()?.clone());
+        let reply = reply.with_call_results(results.unwrap_or_default());
+        Some(Self {
+            inputs,
+            turn_id,
+            open: reply.open_calls().into_iter().cloned().collect(),
+            open_invalid: reply.open_invalid_calls().into_iter().cloned().collect(),
+            results: reply.call_results,
+            exchange,
+            completed: answer.completed.clone(),
+            record,
+            options: Box::new(kept(options)),
+        })
     }
 
     /// Returns whether the last message of an answer has tool calls.
@@ -146,17 +164,17 @@ impl PendingTurn {
         self.turn_id
     }
 
-    /// Returns the tool calls that need results.
+    /// Returns the tool calls that need results: those that no tool loop has run.
     #[must_use]
     pub fn tool_calls(&self) -> &[ToolCall] {
-        self.exchange.last().map_or(&[], Message::tool_calls)
+        &self.open
     }
 
     /// Returns the tool calls whose arguments are not valid JSON. They need results as well, such
     /// as a text that asks the model to correct the call.
     #[must_use]
     pub fn invalid_tool_calls(&self) -> &[InvalidToolCall] {
-        self.exchange.last().map_or(&[], Message::invalid_tool_calls)
+        &self.open_invalid
     }
 
     /// Adds the results: a tool message for each call. The error is the reason why they do not
@@ -173,17 +191,22 @@ impl PendingTurn {
         for id in &ids {
             *open.entry(id).or_default() += 1;
         }
+        let mut given = Messages::new();
         for result in results {
             let id = result.tool_call_id().unwrap_or_default();
             match open.get_mut(id).filter(|_| matches!(result.role(), Role::Tool)) {
                 Some(count) if *count > 0 => *count -= 1,
                 _ => return Err(format!("no open tool call has the id `{id}`")),
             }
-            self.exchange.push(result);
+            given.push(result);
         }
         match ids.iter().find(|id| open.get(id.as_str()).is_some_and(|count| *count > 0)) {
             Some(id) => Err(format!("tool call `{id}` has no result")),
-            None => Ok(self),
+            None => {
+                self.exchange.append(&self.results);
+                self.exchange.append(&given);
+                Ok(self)
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ mod decode_error;
 mod error;
 mod language_model;
 mod masking;
+mod open_calls;
 mod reply;
 mod request;
 mod stream;

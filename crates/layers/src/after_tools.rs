@@ -8,7 +8,6 @@ use std::{
 
 use conversant_core::{
     ChatRequest, CompletionRequest, Delta, Messages, ModelError, Reply, ReplyStream,
-    ToolResultDelta,
 };
 use futures_core::Stream;
 
@@ -42,15 +41,15 @@ pub(crate) fn reply_after(exchange: &Messages, mut reply: Reply) -> Reply {
     reply
 }
 
-/// Returns a stream that begins with the results of the tools.
+/// Returns a stream that begins with the calls of the tools and their results.
 pub(crate) fn stream_after(exchange: &Messages, stream: ReplyStream) -> ReplyStream {
-    let results: Vec<_> = ToolResultDelta::of(exchange).collect();
-    let (results, exchange) = (results.into_iter(), exchange.clone());
-    ReplyStream::new(AfterTools { results, exchange, stream })
+    let before: Vec<_> = Delta::of_exchange(exchange).collect();
+    let (before, exchange) = (before.into_iter(), exchange.clone());
+    ReplyStream::new(AfterTools { before, exchange, stream })
 }
 
 struct AfterTools {
-    results: vec::IntoIter<ToolResultDelta>,
+    before: vec::IntoIter<Delta>,
     exchange: Messages,
     stream: ReplyStream,
 }
@@ -59,8 +58,8 @@ impl Stream for AfterTools {
     type Item = Result<Delta, ModelError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(result) = self.results.next() {
-            return Poll::Ready(Some(Ok(Delta::ToolResult(Box::new(result)))));
+        if let Some(piece) = self.before.next() {
+            return Poll::Ready(Some(Ok(piece)));
         }
         let item = ready!(Pin::new(&mut self.stream).poll_next(context));
         Poll::Ready(item.map(|item| match item {

@@ -31,6 +31,9 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// A cache never fails a call: one that panics or takes too long has no answer, and does not store
 /// one ([`with_timeout`](Self::with_timeout)).
 ///
+/// As a stream, an answer from the cache has its text as one piece, after the calls and results of
+/// a tool loop ([`ReplyStream::whole`]).
+///
 /// An answer from the cache costs nothing: its usage is 0 and
 /// [`Reply::from_cache`](conversant_core::Reply::from_cache) is set, also for observers. Records
 /// and totals count it as a cache hit.

@@ -112,9 +112,9 @@ impl ToolLoopBuilder {
     /// Sets the number of rounds in which the model may call tools. If it calls tools after that,
     /// the call fails with a [`ModelError::Custom`](conversant_core::ModelError::Custom) whose
     /// source is [`RoundLimit`](crate::RoundLimit), after the calls and results of all rounds
-    /// ([`ModelError::exchange`](conversant_core::ModelError::exchange)).
+    /// ([`ModelError::exchange`](conversant_core::ModelError::exchange)). `0` counts as one.
     pub fn max_rounds(mut self, rounds: usize) -> Self {
-        self.max_rounds = rounds;
+        self.max_rounds = rounds.max(1);
         self
     }
 

@@ -47,15 +47,24 @@ impl Exchange {
         }
     }
 
-    /// Adds a round: the model's calls and their results. `is_forced` is whether the model's own
-    /// settings force it to call a tool.
-    pub(crate) fn add_round(&mut self, calls: Message, results: Vec<Message>, is_forced: bool) {
-        for message in std::iter::once(calls).chain(results).map(Arc::new) {
+    /// Adds a round: the model's calls and their results, after those that a loop inside of this
+    /// one has added. `is_forced` is whether the model's own settings force it to call a tool.
+    pub(crate) fn add_round(&mut self, calls: Reply, results: Vec<Message>, is_forced: bool) {
+        let inner = calls.call_results.iter_shared().map(Arc::clone);
+        let answer = Arc::new(calls.message);
+        let results = results.into_iter().map(Arc::new);
+        for message in std::iter::once(answer).chain(inner).chain(results) {
             self.request.messages.push(Arc::clone(&message));
             self.messages.push(message);
         }
         self.rounds += 1;
         self.request.options.lift_forced_choice(is_forced);
+    }
+
+    /// Returns the model's answer in the last round.
+    pub(crate) fn last_answer(&self) -> Option<&Message> {
+        let mut answers = self.messages.iter().filter(|message| message.tool_call_id().is_none());
+        answers.next_back()
     }
 
     /// Returns the error of a round, with the exchange of the rounds before it. If the model is a

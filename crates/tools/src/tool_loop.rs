@@ -1,14 +1,18 @@
 //! The tool loop: a chat model that runs the tools that another one calls.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, vec::IntoIter};
 
 use conversant_core::{
-    BoxError, ChatModel, ChatRequest, Delta, Message, ModelDescription, ModelError, Reply,
-    ReplyStream, ToolCallDelta, ToolResultDelta, async_trait, observe_chat, observe_chat_stream,
+    BoxError, ChatModel, ChatRequest, Delta, Message, Messages, ModelDescription, ModelError,
+    Reply, ReplyStream, ToolResultDelta, async_trait, observe_chat, observe_chat_stream,
 };
 use futures_util::stream;
 
-use crate::{error::RoundLimit, exchange::Exchange, tool_runner::ToolRunner};
+use crate::{
+    error::RoundLimit,
+    exchange::Exchange,
+    tool_runner::{Calls, ToolRunner},
+};
 
 /// A chat model that runs the tools that the wrapped model calls, until it answers.
 ///
@@ -26,8 +30,9 @@ use crate::{error::RoundLimit, exchange::Exchange, tool_runner::ToolRunner};
 /// - A [`ToolChoice`](conversant_core::ToolChoice) that forces a call, in the options of the call
 ///   or in the model's own settings ([`ModelDescription::forces_tools`]), holds for the first
 ///   round.
-/// - If the model calls a tool that only the options of the call define, the reply with these calls
-///   is returned, so that the caller can run them.
+/// - If the model calls a tool that only the options of the call define, the reply is returned, so
+///   that the caller can run these calls ([`Reply::open_calls`]). Other calls of the same answer are
+///   run before, and their results are in [`Reply::call_results`].
 /// - [`Reply::intermediate`] has the calls and results, and [`Reply::usage`] the sum of all rounds.
 ///   A chain stores both with the answer as one turn, or nothing.
 ///
@@ -82,8 +87,9 @@ struct Inner {
 
 /// The next step after a round.
 enum Step {
-    /// The model has answered.
-    Answer(Box<Reply>),
+    /// The model has answered, or calls tools of the caller as well as others, which have this
+    /// number of results.
+    Answer(Box<Reply>, usize),
     /// The model has called tools, and this is the number of their results.
     Results(usize),
 }
@@ -99,13 +105,16 @@ impl Inner {
     /// Runs the tools that a reply calls, if it calls any of the loop's.
     async fn step(&self, exchange: &mut Exchange, mut reply: Reply) -> Result<Step, ModelError> {
         exchange.receive(&mut reply);
-        let message = &reply.message;
-        let calls_tools =
-            !message.tool_calls().is_empty() || !message.invalid_tool_calls().is_empty();
-        if !calls_tools || self.calls_callers_tool(exchange, message) {
-            return Ok(Step::Answer(Box::new(reply)));
+        let mut calls = Calls { valid: reply.open_calls(), invalid: reply.open_invalid_calls() };
+        if calls.is_empty() {
+            return Ok(Step::Answer(Box::new(reply), 0));
         }
-        if exchange.rounds >= self.max_rounds {
+        let is_loops = |name: &str| !self.is_callers(exchange, name);
+        let is_callers_turn = !calls.valid.iter().all(|call| is_loops(&call.name));
+        if is_callers_turn {
+            calls.valid.retain(|call| is_loops(&call.name));
+            calls.invalid.retain(|call| call.name.as_deref().is_none_or(is_loops));
+        } else if exchange.rounds >= self.max_rounds {
             let mut messages = exchange.messages.clone();
             messages.push(reply.message);
             let limit: BoxError = Box::new(RoundLimit::new(self.max_rounds, messages));
@@ -114,20 +123,21 @@ impl Inner {
         }
         let options = &exchange.request.options;
         let parallel = options.parallel_tool_calls.unwrap_or(true);
-        let results = self.runner.run(&reply.message, parallel, options).await;
+        let results = self.runner.run(calls, parallel, options).await;
         let results = results.map_err(|error| exchange.failed(error))?;
         let count = results.len();
-        exchange.add_round(reply.message, results, self.is_forced);
+        if is_callers_turn {
+            reply.call_results.extend(results);
+            return Ok(Step::Answer(Box::new(reply), count));
+        }
+        exchange.add_round(reply, results, self.is_forced);
         Ok(Step::Results(count))
     }
 
-    /// Returns whether a call is for a tool that only the caller's options define.
-    fn calls_callers_tool(&self, exchange: &Exchange, message: &Message) -> bool {
-        let is_callers = |name: &str| {
-            self.runner.tools.get(name).is_none()
-                && exchange.request.options.tools.iter().any(|tool| tool.name == name)
-        };
-        message.tool_calls().iter().any(|call| is_callers(&call.name))
+    /// Returns whether a tool is one that only the caller's options define.
+    fn is_callers(&self, exchange: &Exchange, name: &str) -> bool {
+        self.runner.tools.get(name).is_none()
+            && exchange.request.options.tools.iter().any(|tool| tool.name == name)
     }
 }
 
@@ -139,7 +149,7 @@ impl ChatModel for ToolLoop {
         loop {
             let reply = observe_chat(&*inner.model, &exchange.request).await;
             let reply = reply.map_err(|error| exchange.failed(error))?;
-            if let Step::Answer(reply) = inner.step(&mut exchange, reply).await? {
+            if let Step::Answer(reply, _) = inner.step(&mut exchange, reply).await? {
                 return Ok(exchange.finish(*reply));
             }
         }
@@ -154,6 +164,7 @@ impl ChatModel for ToolLoop {
             round: Some(first),
             has_calls: false,
             items: Vec::new().into_iter(),
+            end: None,
         };
         Ok(ReplyStream::new(Box::pin(stream::unfold(state, |mut state| async move {
             state.next().await.map(|item| (item, state))
@@ -179,7 +190,9 @@ struct Streaming {
     /// Whether the current round has streamed its calls. A model that does not stream has not.
     has_calls: bool,
     /// The results, after calls that were not streamed.
-    items: std::vec::IntoIter<Delta>,
+    items: IntoIter<Delta>,
+    /// The end, which follows these results.
+    end: Option<Delta>,
 }
 
 impl Streaming {
@@ -193,10 +206,10 @@ impl Streaming {
 
     async fn advance(&mut self) -> Result<Option<Delta>, ModelError> {
         loop {
-            let Some(exchange) = &mut self.exchange else { return Ok(None) };
             if let Some(item) = self.items.next() {
                 return Ok(Some(item));
             }
+            let Some(exchange) = &mut self.exchange else { return Ok(self.end.take()) };
             let round = match &mut self.round {
                 Some(round) => round,
                 None => {
@@ -210,12 +223,17 @@ impl Streaming {
                     match self.inner.step(exchange, *reply).await? {
                         Step::Results(count) => {
                             let has_calls = std::mem::take(&mut self.has_calls);
-                            self.items = items(exchange, count, has_calls).into_iter();
+                            let results = exchange.messages.last_n(count);
+                            self.items = items(exchange.last_answer(), &results, has_calls);
                         }
-                        Step::Answer(reply) => {
+                        Step::Answer(reply, count) => {
+                            if count > 0 {
+                                let results = reply.call_results.last_n(count);
+                                self.items = items(Some(&reply.message), &results, self.has_calls);
+                            }
                             let exchange = self.exchange.take();
                             let reply = exchange.map(|exchange| exchange.finish(*reply));
-                            return Ok(reply.map(Delta::from));
+                            self.end = reply.map(Delta::from);
                         }
                     }
                 }
@@ -229,19 +247,16 @@ impl Streaming {
     }
 }
 
-/// Returns the results of the last round as pieces, after its calls if they were not streamed.
-fn items(exchange: &Exchange, count: usize, has_calls: bool) -> Vec<Delta> {
-    let round = exchange.messages.last_n(count + 1);
-    let answer = round.first().filter(|_| !has_calls);
-    let calls = answer.map_or(&[][..], Message::tool_calls).iter().enumerate();
-    let calls = calls.map(|(index, call)| {
-        let mut piece = ToolCallDelta::new(index);
-        (piece.id, piece.name) = (call.id.clone(), Some(call.name.clone()));
-        piece.arguments = call.args.to_string();
-        Delta::ToolCall(piece)
-    });
-    let results = ToolResultDelta::of(&round).map(|result| Delta::ToolResult(Box::new(result)));
-    calls.chain(results).collect()
+/// Returns the results of an answer's calls as pieces, after the calls if they were not streamed.
+fn items(answer: Option<&Message>, results: &Messages, has_calls: bool) -> IntoIter<Delta> {
+    let mut round: Messages = answer.cloned().into_iter().collect();
+    round.append(results);
+    let pieces: Vec<_> = if has_calls {
+        ToolResultDelta::of(&round).map(|result| Delta::ToolResult(Box::new(result))).collect()
+    } else {
+        Delta::of_exchange(&round).collect()
+    };
+    pieces.into_iter()
 }
 
 impl fmt::Debug for ToolLoop {

@@ -34,22 +34,33 @@ pub(crate) struct ToolRunner {
     pub(crate) timeouts: HashMap<String, Duration>,
 }
 
+/// Calls of an answer.
+pub(crate) struct Calls<'a> {
+    pub(crate) valid: Vec<&'a ToolCall>,
+    /// Calls whose arguments are not valid JSON.
+    pub(crate) invalid: Vec<&'a InvalidToolCall>,
+}
+
+impl Calls<'_> {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.valid.is_empty() && self.invalid.is_empty()
+    }
+}
+
 impl ToolRunner {
-    /// Runs all calls of an AI message and returns their results in the order of the calls.
+    /// Runs calls of an answer and returns their results in the order of the calls.
     pub(crate) async fn run(
         &self,
-        message: &Message,
+        Calls { valid, invalid }: Calls<'_>,
         parallel: bool,
         options: &CallOptions,
     ) -> Result<Vec<Message>, ModelError> {
         let limit = if parallel { self.max_parallel_calls } else { 1 };
-        let (calls, excess) = message
-            .tool_calls()
-            .split_at_checked(self.max_calls)
-            .unwrap_or((message.tool_calls(), &[]));
+        let (calls, excess) =
+            valid.split_at_checked(self.max_calls).unwrap_or((valid.as_slice(), &[]));
         let run = |(index, call)| async move { (index, self.result(call, &options.events).await) };
         let calls: Vec<BoxFuture<'_, (usize, Message)>> =
-            calls.iter().enumerate().map(|call| run(call).boxed()).collect();
+            calls.iter().copied().enumerate().map(|call| run(call).boxed()).collect();
         // In the order of their ends, so that a slow call keeps one place only.
         let results = stream::iter(calls).buffer_unordered(limit).collect::<Vec<_>>();
         let mut results = match options.deadline {
@@ -62,7 +73,7 @@ impl ToolRunner {
         results.sort_unstable_by_key(|(index, _)| *index);
         let mut results: Vec<_> = results.into_iter().map(|(_, result)| result).collect();
         results.extend(excess.iter().map(|call| self.too_many(call)));
-        results.extend(message.invalid_tool_calls().iter().map(invalid));
+        results.extend(invalid.into_iter().map(not_json));
         Ok(results)
     }
 
@@ -171,7 +182,7 @@ impl Drop for RunningCall<'_> {
 }
 
 /// Returns the result for a call whose arguments are not JSON.
-fn invalid(call: &InvalidToolCall) -> Message {
+fn not_json(call: &InvalidToolCall) -> Message {
     let reason = "the arguments are not valid JSON; call the tool again with a JSON object";
     let message = Message::tool_error(reason, call.id.clone().unwrap_or_default());
     match &call.name {

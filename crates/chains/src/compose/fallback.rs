@@ -3,9 +3,7 @@
 use std::{borrow::Cow, future::poll_fn, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{
-    Delta, Messages, ModelError, Reply, ToolResultDelta, Variables, clock::Instant,
-};
+use conversant_core::{Delta, Messages, ModelError, Reply, Variables, clock::Instant};
 
 use super::{
     after_tools::ToolsRun,
@@ -323,18 +321,14 @@ impl Chain for FallbackSteps {
                 Ok(streaming) => {
                     let mut stream = streaming.into_steps(Arc::clone(chain), child.clone());
                     let first = poll_fn(|context| stream.poll_item(context)).await;
-                    first.map(|first| stream.after(first))
+                    // The reader has not seen what the tools have done before.
+                    let before = Delta::of_exchange(&failed.exchange).map(AnswerItem::Piece);
+                    first.map(|first| stream.after(before.chain([first]).collect()))
                 }
                 Err(error) => Err(error),
             };
             match begun {
                 Ok(stream) => {
-                    // The reader has not seen what the tools have done before.
-                    let results: Vec<_> = ToolResultDelta::of(&failed.exchange).collect();
-                    let stream = results.into_iter().rev().fold(stream, |stream, result| {
-                        let result = Delta::ToolResult(Box::new(result));
-                        stream.after(AnswerItem::Piece(result))
-                    });
                     let outputs = self.signature.outputs.clone();
                     return Streaming::Steps(stream).map(Arc::clone(chain), child, move |result| {
                         let answer = with_outputs(result, &outputs);

@@ -45,6 +45,10 @@ pub struct Reply {
     /// tool loop and their results. A chain stores them with the answer.
     #[serde(default, skip_serializing_if = "Messages::is_empty")]
     pub intermediate: Messages,
+    /// The results of those calls of the answer that a tool loop has run, if the caller has to run
+    /// others ([`open_calls`](Self::open_calls)). They follow the answer, before the caller's.
+    #[serde(default, skip_serializing_if = "Messages::is_empty")]
+    pub call_results: Messages,
 }
 
 const fn yes() -> bool {
@@ -70,6 +74,7 @@ impl Reply {
             from_cache: false,
             alternatives: Vec::new(),
             intermediate: Messages::new(),
+            call_results: Messages::new(),
         }
     }
 
@@ -126,6 +131,13 @@ impl Reply {
     #[must_use]
     pub fn with_intermediate(mut self, messages: impl Into<Messages>) -> Self {
         self.intermediate = messages.into();
+        self
+    }
+
+    /// Sets the results of those calls of the answer that have run.
+    #[must_use]
+    pub fn with_call_results(mut self, results: impl Into<Messages>) -> Self {
+        self.call_results = results.into();
         self
     }
 

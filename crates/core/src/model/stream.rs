@@ -1,6 +1,7 @@
 //! Answers that arrive piece by piece.
 
 use std::{
+    borrow::Cow,
     fmt,
     future::poll_fn,
     ops::Deref,
@@ -52,6 +53,45 @@ pub enum Delta {
     Branch(Box<BranchDelta>),
     /// The end of the stream, with the whole answer. No pieces follow it.
     Done(Box<Reply>),
+}
+
+impl Delta {
+    /// Returns a whole answer as pieces, without the end: the calls and results of the rounds of a
+    /// tool loop, the text, the calls of the answer, and the results of those that have run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Delta, Message, Reply, ToolCall};
+    /// use serde_json::json;
+    ///
+    /// let call = ToolCall::new("time", json!({})).with_id("call_1");
+    /// let round = vec![Message::ai("").with_tool_calls([call]), Message::tool("12:00", "call_1")];
+    /// let reply = Reply::new(Message::ai("It is noon.")).with_intermediate(round);
+    /// let pieces: Vec<_> = Delta::of(&reply).collect();
+    /// assert!(matches!(pieces[..], [Delta::ToolCall(_), Delta::ToolResult(_), Delta::Text(_)]));
+    /// ```
+    pub fn of(reply: &Reply) -> impl Iterator<Item = Self> {
+        let rounds = Self::of_exchange(&reply.intermediate);
+        let text = Some(reply.text()).filter(|text| !text.is_empty());
+        let text = text.map(|text| Self::Text(text.into_owned()));
+        let calls = ToolCallDelta::of(&reply.message).map(Self::ToolCall);
+        let mut results: Vec<_> = ToolResultDelta::of(&reply.call_results).collect();
+        if let Some(first) = results.first_mut() {
+            first.answer = Some(Arc::new(reply.message.clone()));
+        }
+        let results = results.into_iter().map(|result| Self::ToolResult(Box::new(result)));
+        rounds.chain(text).chain(calls).chain(results)
+    }
+
+    /// Returns an exchange of a tool loop as pieces: the calls of each round, and their results.
+    pub fn of_exchange(exchange: &Messages) -> impl Iterator<Item = Self> {
+        ToolResultDelta::of(exchange).flat_map(|result| {
+            let calls = result.answer.iter().flat_map(|answer| ToolCallDelta::of(answer));
+            let calls: Vec<_> = calls.map(Self::ToolCall).collect();
+            calls.into_iter().chain([Self::ToolResult(Box::new(result))])
+        })
+    }
 }
 
 impl From<Reply> for Delta {
@@ -114,6 +154,31 @@ impl ToolCallDelta {
     #[must_use]
     pub const fn new(index: usize) -> Self {
         Self { index, id: None, name: None, arguments: String::new() }
+    }
+
+    /// Returns the calls of an answer, each as one piece. Those whose arguments are not valid JSON
+    /// are the last.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Message, ToolCall, ToolCallDelta};
+    /// use serde_json::json;
+    ///
+    /// let call = ToolCall::new("time", json!({"city": "Kyoto"})).with_id("call_1");
+    /// let pieces: Vec<_> = ToolCallDelta::of(&Message::ai("").with_tool_calls([call])).collect();
+    /// assert_eq!(pieces[0].arguments, r#"{"city":"Kyoto"}"#);
+    /// ```
+    pub fn of(answer: &Message) -> impl Iterator<Item = Self> {
+        let valid = answer.tool_calls().iter().map(|call| {
+            let (name, arguments) = (Some(call.name.clone()), call.args.to_string());
+            Self { index: 0, id: call.id.clone(), name, arguments }
+        });
+        let invalid = answer.invalid_tool_calls().iter().map(|call| {
+            let arguments = call.args.clone().unwrap_or_default();
+            Self { index: 0, id: call.id.clone(), name: call.name.clone(), arguments }
+        });
+        valid.chain(invalid).enumerate().map(|(index, call)| Self { index, ..call })
     }
 }
 
@@ -268,12 +333,15 @@ impl ReplyStream {
         Self::new(Pieces(pieces.into_iter()))
     }
 
-    /// Creates a stream from a whole answer: its text as one piece, and the end.
+    /// Creates a stream from a whole answer: its pieces ([`Delta::of`]), of which the text is one,
+    /// and the end. Calls that have no id get one, so that a result can name its call.
     #[must_use]
-    pub fn whole(reply: Reply) -> Self {
-        let text = reply.text().into_owned();
-        let text = (!text.is_empty()).then_some(Ok(Delta::Text(text)));
-        Self::from_pieces(text.into_iter().chain([Ok(reply.into())]))
+    pub fn whole(mut reply: Reply) -> Self {
+        if let Cow::Owned(message) = reply.message.with_call_ids() {
+            reply.message = message;
+        }
+        let pieces: Vec<_> = Delta::of(&reply).collect();
+        Self::from_pieces(pieces.into_iter().chain([reply.into()]).map(Ok))
     }
 
     /// Returns the text that has been received so far. It is not an answer before [`Delta::Done`].

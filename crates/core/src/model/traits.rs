@@ -42,12 +42,12 @@ pub trait ChatModel: Send + Sync {
     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError>;
 
     /// Returns the answer piece by piece. By default, the stream has the whole answer of
-    /// [`generate`](Self::generate) as one piece.
+    /// [`generate`](Self::generate), with its text as one piece ([`ReplyStream::whole`]).
     ///
     /// The pieces are the answer: their texts together are the text of the reply in
     /// [`Delta::Done`](crate::Delta::Done), which is the last item, and pieces of tool calls, if
-    /// there are any, are those of its calls. Chains pass on what comes, and a text that is in
-    /// `Done` alone is never shown to a reader of pieces.
+    /// there are any, are those of its calls. A tool loop has the pieces of all its rounds. Chains
+    /// pass on what comes, and a text that is in `Done` alone is never shown to a reader of pieces.
     ///
     /// # Errors
     /// [`ModelError`] if the answer does not begin. Later errors are items of the stream.

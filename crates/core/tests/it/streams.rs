@@ -10,8 +10,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use conversant_core::{Delta, Message, ModelError, Reply, ReplyStream, ToolCallDelta};
+use conversant_core::{
+    Delta, InvalidToolCall, Message, ModelError, Reply, ReplyStream, ToolCall, ToolCallDelta,
+};
 use futures_core::Stream;
+use serde_json::json;
 
 /// A stream of scripted items that records when it is dropped.
 struct Script(VecDeque<Result<Delta, ModelError>>, Arc<AtomicBool>);
@@ -109,6 +112,60 @@ async fn a_whole_answer_is_one_piece_and_no_piece_is_empty() {
         }
         assert_eq!(count, pieces);
     }
+}
+
+/// Nothing that a reader of a loop's stream sees is missing, and each call has an id for its result.
+#[tokio::test]
+async fn a_whole_answer_has_the_rounds_and_the_calls_of_its_reply() {
+    let call = |name: &str| ToolCall::new(name, json!({"x": 1}));
+    let invalid: InvalidToolCall =
+        serde_json::from_value(json!({"name": "cut", "args": "{\"x\":"})).unwrap();
+    let round = [call("one").with_id("a"), call("two").with_id("b")];
+    let round = Message::ai("Let me see.").with_tool_calls(round);
+    let exchange = vec![round.clone(), Message::tool("1", "a"), Message::tool("2", "b")];
+    let answer = Message::ai("And you?").with_tool_calls([call("run").with_id("c"), call("yours")]);
+    let answer = answer.with_invalid_tool_calls([invalid]);
+    let reply = Reply::new(answer).with_intermediate(exchange);
+    let ran = Message::tool("3", "c").with_name("run");
+    let mut stream = ReplyStream::whole(reply.clone().with_call_results(vec![ran]));
+    let (mut shown, mut ids) = (Vec::new(), Vec::new());
+    while let Some(piece) = stream.next().await {
+        shown.push(match piece.unwrap() {
+            Delta::Text(text) => text,
+            Delta::ToolCall(call) => {
+                ids.push(call.id.unwrap());
+                format!("call {} of {}: {}", call.index, call.name.unwrap(), call.arguments)
+            }
+            Delta::ToolResult(result) => {
+                let calls = result.answer.as_ref().map(|answer| answer.tool_calls().len());
+                format!("result {} of {:?} calls", result.text(), calls)
+            }
+            Delta::Done(done) => {
+                let open = done.open_calls().into_iter().map(|call| call.id.clone().unwrap());
+                let cut =
+                    done.open_invalid_calls().into_iter().map(|call| call.id.clone().unwrap());
+                assert_eq!(open.chain(cut).collect::<Vec<_>>(), ids[3..]);
+                assert_eq!(done.intermediate, reply.intermediate);
+                "done".to_owned()
+            }
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(
+        shown,
+        [
+            "call 0 of one: {\"x\":1}",
+            "call 1 of two: {\"x\":1}",
+            "result 1 of Some(2) calls",
+            "result 2 of None calls",
+            "And you?",
+            "call 0 of run: {\"x\":1}",
+            "call 1 of yours: {\"x\":1}",
+            "call 2 of cut: {\"x\":",
+            "result 3 of Some(2) calls",
+            "done",
+        ]
+    );
 }
 
 #[test]
