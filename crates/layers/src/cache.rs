@@ -9,6 +9,24 @@ use serde_json::{Value as Json, json};
 ///
 /// It contains the conversation; `Debug` withholds it. A store outside of the process may prefer to
 /// keep a digest.
+///
+/// # Examples
+///
+/// A test of a cache:
+///
+/// ```
+/// use conversant_core::{Message, Reply};
+/// use conversant_layers::{CacheKey, InMemoryCache, ReplyCache};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let cache = InMemoryCache::new(10);
+/// let key = CacheKey::from_text("a question");
+/// cache.put(key.clone(), Reply::new(Message::ai("Yes."))).await;
+/// assert_eq!(cache.get(&key).await.map(|reply| reply.text().into_owned()), Some("Yes.".into()));
+/// assert!(cache.get(&CacheKey::from_text("another")).await.is_none());
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CacheKey(Arc<str>);
 
@@ -24,6 +42,13 @@ impl CacheKey {
             "response_format": options.response_format,
         });
         Self(key.to_string().into())
+    }
+
+    /// Creates a key from its text: one that [`as_str`](Self::as_str) has returned, or any text in
+    /// a test.
+    #[must_use]
+    pub fn from_text(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
     }
 
     /// Returns the key as text. Equal requests have equal texts, also in other processes.
@@ -44,6 +69,10 @@ impl fmt::Debug for CacheKey {
 /// Implement it for answers that outlive the process. The methods return no errors, since a cache
 /// must not fail a call: after a failure, `get` returns `None` and `put` does nothing. A method
 /// that panics or takes too long counts as failed.
+///
+/// An answer is returned as it was stored, with all of its fields, and for its own key only: a
+/// store that keeps digests needs some without collisions. Several calls may use the cache at the
+/// same time. Of two answers that are stored under one key, either may stay, but whole.
 ///
 /// # Examples
 ///
@@ -89,7 +118,8 @@ pub trait ReplyCache: Send + Sync {
     /// Returns the answer stored under a key.
     async fn get(&self, key: &CacheKey) -> Option<Reply>;
 
-    /// Stores an answer under a key. The store may discard it.
+    /// Stores an answer under a key, in place of an earlier one. The store may discard it at any
+    /// time.
     async fn put(&self, key: CacheKey, reply: Reply);
 }
 
