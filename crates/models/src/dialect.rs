@@ -11,11 +11,19 @@
 /// # Examples
 ///
 /// ```
-/// use conversant_models::{Dialect, SendBack};
+/// use conversant_models::{Dialect, OpenAiChat, SendBack};
 ///
-/// let dialect = Dialect::for_host("api.deepseek.com");
+/// let mut dialect = Dialect::for_host("api.deepseek.com");
 /// assert_eq!(dialect.reasoning, SendBack::EmptyOnToolCalls);
 /// assert_eq!(Dialect::for_host("localhost"), Dialect::default());
+///
+/// // A gateway in front of it, which does not enforce schemas:
+/// dialect.json_schema = false;
+/// let model = OpenAiChat::builder("deepseek-chat")
+///     .base_url("https://gateway.example/v1")
+///     .dialect(dialect)
+///     .build()?;
+/// # Ok::<(), conversant_core::ModelError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
