@@ -34,7 +34,7 @@ use crate::{
 /// the stream, drop the stream first.
 ///
 /// Pieces do not arrive after the call's deadline; then the stream fails, unless the next item is
-/// [`Delta::Done`].
+/// [`Delta::Done`], or the answer was there as a whole before.
 ///
 /// # Cancellation
 /// Dropping the stream closes the model's connection and saves nothing.
@@ -354,7 +354,7 @@ impl Stream for ChainStream {
                                 State::Ending(Box::pin(finish(runner, running, reply)))
                             });
                         }
-                        Poll::Ready(Ok(_)) if call.deadline_has_passed() => {
+                        Poll::Ready(Ok(_)) if answer.is_none() && call.deadline_has_passed() => {
                             let error = ChainError::DeadlineExceeded { phase: CallPhase::Run };
                             this.end_running(|runner, running| running.fail(runner, error));
                         }

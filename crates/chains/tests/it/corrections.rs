@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use conversant_chains::{
@@ -162,6 +162,24 @@ fn no_answer_is_lost_when_none_is_accepted() {
         assert!(!error.is_deadline());
         assert_eq!(stored(&history), "");
     }
+}
+
+/// It waits for nothing more, so that a reader that is slow does not lose it.
+#[test]
+fn an_answer_that_is_whole_is_streamed_after_the_deadline() {
+    let (model, history) = (ScriptedChat::new(["a", "{}"]), TestHistory::default());
+    let chain = builder(&model, &history).correction(Correction::retry(1)).build().unwrap();
+    let passed = CallOptions::new().with_timeout(Duration::ZERO);
+    let pieces = block_on(async {
+        let mut stream = chain.stream_with(vars! { "human_input" => "hi" }, passed).await.unwrap();
+        let mut pieces = Vec::new();
+        while let Some(piece) = stream.next().await {
+            pieces.push(piece.unwrap());
+        }
+        pieces
+    });
+    assert!(matches!(pieces[..], [Delta::Text(_), Delta::Done(_)]), "{pieces:?}");
+    assert_eq!(stored(&history), "Human: hi\nAI: {}");
 }
 
 #[test]

@@ -57,7 +57,8 @@ pub enum Delta {
 
 impl Delta {
     /// Returns a whole answer as pieces, without the end: the calls and results of the rounds of a
-    /// tool loop, the text, the calls of the answer, and the results of those that have run.
+    /// tool loop, the reasoning, the text, the calls of the answer, and the results of those that
+    /// have run.
     ///
     /// # Examples
     ///
@@ -73,6 +74,7 @@ impl Delta {
     /// ```
     pub fn of(reply: &Reply) -> impl Iterator<Item = Self> {
         let rounds = Self::of_exchange(&reply.intermediate);
+        let reasoning = reply.reasoning().map(|text| Self::Reasoning(text.into_owned()));
         let text = Some(reply.text()).filter(|text| !text.is_empty());
         let text = text.map(|text| Self::Text(text.into_owned()));
         let calls = ToolCallDelta::of(&reply.message).map(Self::ToolCall);
@@ -81,7 +83,7 @@ impl Delta {
             first.answer = Some(Arc::new(reply.message.clone()));
         }
         let results = results.into_iter().map(|result| Self::ToolResult(Box::new(result)));
-        rounds.chain(text).chain(calls).chain(results)
+        rounds.chain(reasoning).chain(text).chain(calls).chain(results)
     }
 
     /// Returns an exchange of a tool loop as pieces: the calls of each round, and their results.

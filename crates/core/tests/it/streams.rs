@@ -125,6 +125,7 @@ async fn a_whole_answer_has_the_rounds_and_the_calls_of_its_reply() {
     let exchange = vec![round.clone(), Message::tool("1", "a"), Message::tool("2", "b")];
     let answer = Message::ai("And you?").with_tool_calls([call("run").with_id("c"), call("yours")]);
     let answer = answer.with_invalid_tool_calls([invalid]);
+    let answer = answer.with_extra("additional_kwargs", json!({"reasoning_content": "Hm."}));
     let reply = Reply::new(answer).with_intermediate(exchange);
     let ran = Message::tool("3", "c").with_name("run");
     let mut stream = ReplyStream::whole(reply.clone().with_call_results(vec![ran]));
@@ -132,6 +133,7 @@ async fn a_whole_answer_has_the_rounds_and_the_calls_of_its_reply() {
     while let Some(piece) = stream.next().await {
         shown.push(match piece.unwrap() {
             Delta::Text(text) => text,
+            Delta::Reasoning(text) => format!("({text})"),
             Delta::ToolCall(call) => {
                 ids.push(call.id.unwrap());
                 format!("call {} of {}: {}", call.index, call.name.unwrap(), call.arguments)
@@ -158,6 +160,7 @@ async fn a_whole_answer_has_the_rounds_and_the_calls_of_its_reply() {
             "call 1 of two: {\"x\":1}",
             "result 1 of Some(2) calls",
             "result 2 of None calls",
+            "(Hm.)",
             "And you?",
             "call 0 of run: {\"x\":1}",
             "call 1 of yours: {\"x\":1}",
