@@ -82,7 +82,7 @@ pub(super) fn download(
     let digest = digest.ok_or("the server sent no digest to check the file by")?;
     let size = size.or(model.is_tried.then_some(model.bytes));
     if known > 0 && response.status() != StatusCode::PARTIAL_CONTENT {
-        // What is there is kept if this is not the file, but a page of a proxy.
+        // The part is kept if this is not the file, but a page of a proxy.
         let length = number(&response, "content-length");
         if let (Some(size), Some(length)) = (size, length)
             && size != length

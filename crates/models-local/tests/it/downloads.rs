@@ -162,7 +162,7 @@ fn a_download_that_was_cut_off_is_continued() {
     assert_eq!(whole.ranges(), ["bytes=10-"]);
 }
 
-/// What was downloaded is there after any answer that is not the file, and is continued.
+/// The part is kept after any answer that is not the file, and is continued.
 #[test]
 fn an_answer_that_is_not_the_file_costs_nothing() {
     let head = |status: &str, fields: &str| {

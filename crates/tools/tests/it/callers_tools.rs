@@ -1,4 +1,4 @@
-//! Answers that call tools of the caller, alone and beside tools of the loop.
+//! Answers that call tools of the caller together with tools of the loop.
 
 use std::sync::Arc;
 
