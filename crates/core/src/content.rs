@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Map, Value as Json};
 
-use crate::tool_call::ShownName;
+use crate::shortened::shown_name;
 
 /// The content of a message: text, or a list of parts such as text and images.
 ///
@@ -335,10 +335,7 @@ impl fmt::Debug for Part {
         match self.as_text() {
             Some(text) => write!(f, "text(<{} bytes>)", text.len()),
             // Servers and files may have any text there.
-            None => match ShownName(self.type_name()) {
-                name if name.is_shown() => f.write_str(name.0),
-                name => name.fmt(f),
-            },
+            None => f.write_str(&shown_name(self.type_name())),
         }
     }
 }

@@ -123,7 +123,7 @@ pub use self::{
     role::Role,
     scope::{GroupId, Scope, ScopeIdError, UserId},
     session::{SessionId, SessionIdError},
-    shortened::shortened,
+    shortened::{shortened, shown_name},
     stored::StoredMessageError,
     token_counter::TokenCounter,
     tool::{Tool, ToolError},

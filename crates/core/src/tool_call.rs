@@ -1,9 +1,11 @@
 //! Tool calls of a model.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value as Json};
+
+use crate::shortened::shown_name;
 
 /// A tool call of the model, on an AI message.
 ///
@@ -152,19 +154,11 @@ impl fmt::Debug for InvalidToolCall {
 /// as names are shown.
 pub(crate) struct ShownName<'n>(pub(crate) &'n str);
 
-impl ShownName<'_> {
-    pub(crate) fn is_shown(&self) -> bool {
-        let is_shown = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
-        self.0.len() <= 128 && self.0.bytes().all(is_shown)
-    }
-}
-
 impl fmt::Debug for ShownName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_shown() {
-            fmt::Debug::fmt(self.0, f)
-        } else {
-            write!(f, "<{} bytes>", self.0.len())
+        match shown_name(self.0) {
+            Cow::Borrowed(name) => fmt::Debug::fmt(name, f),
+            Cow::Owned(size) => f.write_str(&size),
         }
     }
 }

@@ -5,8 +5,13 @@
 
 /// The differences of a server that matter when a request is written.
 ///
-/// It is chosen by the host of the base URL. Set another with
+/// It is chosen by the host of the base URL; a deployment that
+/// [`OpenAiBuilder::azure`](crate::OpenAiBuilder::azure) sets has that of Azure. Set another with
 /// [`OpenAiBuilder::dialect`](crate::OpenAiBuilder::dialect), for a gateway in front of a server.
+///
+/// On the Responses interface, these fields matter: `developer_role`, `merge_system_messages`,
+/// `alternating_roles`, `prompt_cache_key`, `json_schema`, and `reasoning` if it is
+/// [`SendBack::Never`]. The others are of the chat endpoint.
 ///
 /// # Examples
 ///
@@ -160,7 +165,7 @@ impl Dialect {
     };
     /// Azure knows `stream_options` from the API version 2024-09-01-preview on, and refuses it
     /// before.
-    const AZURE: Self = Self { stream_usage: false, ..Self::OPENAI };
+    pub(crate) const AZURE: Self = Self { stream_usage: false, ..Self::OPENAI };
     const EMPTY_TEXT: Self = Self { empty_content: EmptyContent::Text, ..Self::COMPATIBLE };
     const DEEPSEEK: Self = Self {
         reasoning: SendBack::EmptyOnToolCalls,
@@ -218,6 +223,9 @@ pub(crate) fn provider(host: &str) -> &'static str {
 const HOSTS: &[(&str, Dialect)] = &[
     ("api.openai.com", Dialect::OPENAI),
     ("openai.azure.com", Dialect::AZURE),
+    ("openai.azure.us", Dialect::AZURE),
+    ("openai.azure.cn", Dialect::AZURE),
+    ("cognitiveservices.azure.com", Dialect::AZURE),
     ("services.ai.azure.com", Dialect::AZURE),
     ("deepseek.com", Dialect::DEEPSEEK),
     ("moonshot.ai", Dialect::KIMI),
@@ -231,9 +239,15 @@ const HOSTS: &[(&str, Dialect)] = &[
     ("anthropic.com", Dialect::ANTHROPIC),
 ];
 
+/// The provider of Azure's deployments.
+pub(crate) const AZURE: &str = "azure.ai.openai";
+
 /// The well-known values of OpenTelemetry's `gen_ai.provider.name`.
 const PROVIDERS: &[(&str, &str)] = &[
-    ("openai.azure.com", "azure.ai.openai"),
+    ("openai.azure.com", AZURE),
+    ("openai.azure.us", AZURE),
+    ("openai.azure.cn", AZURE),
+    ("cognitiveservices.azure.com", AZURE),
     ("services.ai.azure.com", "azure.ai.inference"),
     ("amazonaws.com", "aws.bedrock"),
     ("anthropic.com", "anthropic"),

@@ -7,6 +7,7 @@ mod completion;
 #[cfg(feature = "embeddings")]
 mod embeddings;
 mod endpoint;
+mod faults;
 mod hints;
 mod message_view;
 mod params;

@@ -66,6 +66,8 @@ mod open_calls;
 mod options;
 mod origin;
 mod provider_fields;
+#[cfg(any(feature = "responses", feature = "tokens"))]
+mod raw_calls;
 #[cfg(feature = "responses")]
 mod responses;
 mod sse;
@@ -80,6 +82,8 @@ mod whole;
 
 #[cfg(feature = "embeddings")]
 pub(crate) use self::embedding_list::read_embeddings;
+#[cfg(feature = "tokens")]
+pub(crate) use self::raw_calls::raw_calls;
 #[cfg(feature = "responses")]
 pub(crate) use self::responses::{
     ResponseAccumulator, ResponsesStyle, absent_parameter, push_responses_options, read_response,
@@ -89,7 +93,7 @@ pub use self::responses::{ResponsesStreamDecoder, decode_responses_response};
 pub(crate) use self::{
     accumulator::Accumulator,
     answer::Answer,
-    answer_decoder::{AnswerDecoder, StreamedAnswer},
+    answer_decoder::{AnswerDecoder, MAX_EVENT_BYTES, StreamedAnswer},
     body_writer::BodyWriter,
     decode::{MAX_KEPT, without_events},
     lists::read_models,

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::withheld::Withheld;
+use crate::{shortened::shown_name, tool_call::ShownName, withheld::Withheld};
 
 /// The kind of an error that a server answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,9 +72,10 @@ impl StatusKind {
 
 /// An error that a server reports.
 ///
-/// `Display` shows its kind and code. The server's message is [`Withheld`], since servers quote
-/// prompts in it. Keys are masked.
-#[derive(Debug, Clone, PartialEq)]
+/// `Display` shows its kind, its code and the request's id, and `Debug` all of its names, as
+/// [`shown_name`](crate::shown_name) does: of a text that is not a word, the size. The server's
+/// message is [`Withheld`], since servers quote prompts in it. Keys are masked.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ApiError {
     /// The kind of the error.
@@ -145,18 +146,35 @@ impl fmt::Display for ApiError {
         let says = |name: &&str| !name.bytes().all(|byte| byte.is_ascii_digit());
         let names = [self.code.as_deref(), self.error_type.as_deref()];
         if let Some(code) = names.into_iter().flatten().find(says) {
-            write!(f, " (`{code}`)")?;
+            write!(f, " (`{}`)", shown_name(code))?;
         }
         if let Some(wait) = self.retry_after {
             write!(f, ", retry after {} s", seconds(wait))?;
         }
         if let Some(id) = &self.request_id {
-            write!(f, ", request id `{id}`")?;
+            write!(f, ", request id `{}`", shown_name(id))?;
         }
         if let Some(hint) = self.hint {
             write!(f, "; {hint}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiError")
+            .field("kind", &self.kind)
+            .field("code", &self.code.as_deref().map(ShownName))
+            .field("error_type", &self.error_type.as_deref().map(ShownName))
+            .field("param", &self.param.as_deref().map(ShownName))
+            .field("message", &self.message)
+            .field("request_id", &self.request_id.as_deref().map(ShownName))
+            .field("retry_after", &self.retry_after)
+            .field("context_length", &self.context_length)
+            .field("body", &self.body)
+            .field("hint", &self.hint)
+            .finish()
     }
 }
 

@@ -131,12 +131,17 @@ pub enum ModelError {
         text: Withheld,
     },
     /// The answer is larger than the limit.
-    #[error("cannot read the model's answer: {what} is larger than {limit} bytes")]
+    #[error(
+        "cannot read the model's answer: {what} is larger than {limit} bytes{}",
+        remedy(*hint)
+    )]
     BodyTooLarge {
         /// The part that is too large: the body, an event of a stream, or the headers.
         what: &'static str,
         /// The limit, in bytes.
         limit: u64,
+        /// The remedy, if the adapter knows one.
+        hint: Option<&'static str>,
     },
     /// A stream ended before the answer was complete. The part that was received is not an answer.
     #[error("cannot read the whole answer: the stream was cut off")]
@@ -394,6 +399,10 @@ fn limit_reached(phase: TimeoutPhase, after: Duration) -> String {
 
 fn reason(reason: Option<&FinishReason>) -> String {
     reason.map_or_else(String::new, |reason| format!(" (it ended with `{reason}`)"))
+}
+
+fn remedy(hint: Option<&'static str>) -> String {
+    hint.map_or_else(String::new, |hint| format!("; {hint}"))
 }
 
 /// The phase of the call that reached its limit.

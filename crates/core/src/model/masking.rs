@@ -72,7 +72,7 @@ impl ModelError {
                 **source = error.masked(mask);
             }
             Self::Timeout { phase: _, after: _ }
-            | Self::BodyTooLarge { what: _, limit: _ }
+            | Self::BodyTooLarge { what: _, limit: _, hint: _ }
             | Self::PromptTooLong { tokens: _, limit: _ }
             | Self::Cancelled => {}
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
 use super::decode_error::DecodeError;
-use crate::{content::Part, message::Message, messages::Messages};
+use crate::{content::Part, message::Message, messages::Messages, shortened::shown_name};
 
 /// An answer of a model: the message, the finish reason and the usage.
 ///
@@ -213,7 +213,7 @@ impl Choice {
 }
 
 /// The reason why a model stopped. Unknown reasons are preserved as [`FinishReason::Other`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 #[non_exhaustive]
 pub enum FinishReason {
@@ -413,8 +413,26 @@ impl From<FinishReason> for String {
 }
 
 impl fmt::Display for FinishReason {
+    /// Shows a reason as errors and logs do: one that is not a word
+    /// ([`shown_name`](crate::shown_name)) by its size. [`as_str`](Self::as_str) has all of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        // A new reason for which an answer is incomplete has that before it.
+        if let Some(("incomplete", reason)) = self.as_str().split_once(": ") {
+            return write!(f, "incomplete: {}", shown_name(reason));
+        }
+        f.write_str(&shown_name(self.as_str()))
+    }
+}
+
+impl fmt::Debug for FinishReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stop => f.write_str("Stop"),
+            Self::Length => f.write_str("Length"),
+            Self::ContentFilter => f.write_str("ContentFilter"),
+            Self::ToolCalls => f.write_str("ToolCalls"),
+            Self::Other(_) => f.debug_tuple("Other").field(&self.to_string()).finish(),
+        }
     }
 }
 

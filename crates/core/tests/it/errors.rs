@@ -99,7 +99,12 @@ fn model_errors() {
                 partial: PartialReply::new("half"),
             }),
             Box::new(ModelError::Refused { text: "no".into() }),
-            Box::new(ModelError::BodyTooLarge { what: "an event", limit: 4_194_304 }),
+            Box::new(ModelError::BodyTooLarge { what: "an event", limit: 4_194_304, hint: None }),
+            Box::new(ModelError::BodyTooLarge {
+                what: "the body",
+                limit: 1,
+                hint: Some("ask for less"),
+            }),
             Box::new(ModelError::PromptTooLong { tokens: 18_001, limit: 2048 }),
             Box::new(ModelError::truncated(PartialReply::new("half"))),
             Box::new(ModelError::StreamTruncated {

@@ -3,9 +3,9 @@
 use std::time::UNIX_EPOCH;
 
 use conversant_core::{
-    ApiError, ChatRequest, CompletionRequest, DecodeError, Delta, Document, Event, InvalidToolCall,
-    Lease, LeaseHolder, LoadContext, Loaded, Match, Message, Messages, ModelError, Note,
-    ParseError, Part, PartialReply, PromptValue, Reply, ReplyStream, Role, SessionFilter,
+    ApiError, ChatRequest, CompletionRequest, DecodeError, Delta, Document, Event, FinishReason,
+    InvalidToolCall, Lease, LeaseHolder, LoadContext, Loaded, Match, Message, Messages, ModelError,
+    Note, ParseError, Part, PartialReply, PromptValue, Reply, ReplyStream, Role, SessionFilter,
     SessionId, SessionInfo, SessionPage, Slice, StatusKind, Ticket, ToolCall, ToolCallDelta, Turn,
     TurnId, Value, Version, Withheld, vars,
 };
@@ -27,6 +27,36 @@ fn debug_withholds_made_up_names() {
     assert_eq!(format!("{:?}", Part::image_url("https://example.com/a.png")), "image_url");
     assert_eq!(format!("{:?}", Role::Chat(SECRET.to_owned())), "Chat(<12 bytes>)");
     assert_eq!(format!("{:?} {:?}", Role::Chat("judge".into()), Role::Ai), r#"Chat("judge") Ai"#);
+}
+
+/// A server can write any text in place of a code, an id or a reason.
+#[test]
+fn errors_show_words_of_a_server_only() {
+    for (text, shown) in [
+        (SECRET, "<12 bytes>"),
+        ("a\nb", "<3 bytes>"),
+        (&*"a".repeat(129), "<129 bytes>"),
+        ("com.example#Too_Many-1:2/3", "com.example#Too_Many-1:2/3"),
+    ] {
+        let mut error = ApiError::new(StatusKind::Server);
+        (error.code, error.request_id) = (Some(text.to_owned()), Some(text.to_owned()));
+        let expected = format!("the server failed (`{shown}`), request id `{shown}`");
+        assert_eq!(error.to_string(), expected);
+        error.error_type = error.code.clone();
+        error.param = error.code.clone();
+        assert!(!format!("{error:?}").contains(SECRET), "{error:?}");
+        let finish_reason = FinishReason::from(text);
+        let debug =
+            format!("{finish_reason:?} {:?}", Reply::new(message()).with_finish_reason(text));
+        assert!(!debug.contains(SECRET), "{debug}");
+        let empty = ModelError::EmptyAnswer { finish_reason: Some(finish_reason.clone()) };
+        assert!(empty.to_string().ends_with(&format!("(it ended with `{shown}`)")), "{empty}");
+        let partial = PartialReply::default();
+        let cut = ModelError::Incomplete { finish_reason, partial };
+        assert!(cut.to_string().ends_with(&format!("({shown})")), "{cut}");
+    }
+    assert_eq!(FinishReason::from("incomplete: new_reason").to_string(), "incomplete: new_reason");
+    assert_eq!(FinishReason::from("incomplete: my words").to_string(), "incomplete: <8 bytes>");
 }
 
 /// The arguments and results of lists and searches.

@@ -46,7 +46,7 @@ impl FailedAttempt {
 /// Creates the failure of a body that is larger than a limit.
 pub(super) fn too_large(limit: usize) -> FailedAttempt {
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-    FailedAttempt::last(ModelError::BodyTooLarge { what: "the body", limit })
+    FailedAttempt::last(ModelError::BodyTooLarge { what: "the body", limit, hint: None })
 }
 
 impl From<ModelError> for FailedAttempt {

@@ -77,14 +77,11 @@ impl Retries {
         self.backoff = Backoff { first, longest };
     }
 
-    /// Returns whether the budget is a share of the calls, if there is one.
-    pub(crate) fn has_valid_budget(&self) -> bool {
-        self.budget.as_ref().is_none_or(|budget| budget.ratio.is_finite() && budget.ratio >= 0.0)
-    }
-
-    /// Caps the retries over all calls, as a share of the calls.
-    pub(crate) fn set_budget(&mut self, ratio: f64) {
-        self.budget = Some(Arc::new(Budget { ratio, saved: Mutex::new(RETRY_SAVINGS) }));
+    /// Returns the policy with a cap on the retries over all calls, as a share of the calls.
+    pub(crate) fn with_budget(mut self, ratio: Option<f64>) -> Self {
+        let budget = |ratio| Arc::new(Budget { ratio, saved: Mutex::new(RETRY_SAVINGS) });
+        self.budget = ratio.map(budget);
+        self
     }
 
     /// Starts a call.

@@ -1,32 +1,30 @@
 //! The common part of the adapters: the connection, the parameters, and calls of an endpoint.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use bytes::Bytes;
 use conversant_core::{
     CallOptions, Event, EventEmitter, FinishReason, Message, ModelDescription, ModelError, Part,
-    PartialReply, Reply, ToolCall, ToolChoice,
+    PartialReply, Reply, ToolChoice,
 };
 use http::Method;
 
 use super::{
     builder::{OpenAiBuilder, Settings, connection_settings::ConnectionSettings},
     endpoint::Endpoint,
+    faults::Faults,
     hints,
     params::Params,
     tool_wiring,
 };
 use crate::{
-    dialect::{Dialect, provider},
+    dialect::{AZURE, Dialect, provider},
     http::{
         client::Outgoing,
         send::{Call, Connection},
     },
     wire::{Answer, BodyWriter, ModelInfo, Origin, Style, read_models},
 };
-
-/// The length of the random part of a tool call's id: 24 characters.
-const CALL_ID_LENGTH: usize = 24;
 
 /// An adapter, as it was built.
 pub(crate) struct Adapter {
@@ -35,6 +33,8 @@ pub(crate) struct Adapter {
     /// The form of messages.
     pub(crate) style: Style,
     pub(crate) dialect: Dialect,
+    /// The provider, by OpenTelemetry's names.
+    provider: &'static str,
     /// The start of every request: the model and the parameters that are set once.
     pub(crate) head: Vec<u8>,
     /// The defaults of a call's options.
@@ -60,21 +60,30 @@ impl Adapter {
         settings: Settings,
         connection: &ConnectionSettings,
     ) -> Result<Self, ModelError> {
+        let mut faults = Faults::default();
         if model.trim().is_empty() {
-            return Err(ModelError::config("missing model name"));
+            faults.add("missing model name");
         }
-        tool_wiring::check(&params.options)?;
-        let connection = connection.check()?;
+        faults.extend(&params.faults);
+        tool_wiring::check(&params.options, &mut faults);
+        let is_azure = connection.is_azure();
+        let connection = connection.check(&mut faults);
+        faults.check()?;
+        // Without a fault there is one.
+        let mut connection = connection.ok_or_else(|| ModelError::config("no connection"))?;
+        connection.mask.extend(params.mask());
         let endpoint = &connection.endpoint;
-        let dialect = settings.dialect.unwrap_or_else(|| Dialect::for_host(endpoint.host()));
+        let of_host = || if is_azure { Dialect::AZURE } else { Dialect::for_host(endpoint.host()) };
+        let dialect = settings.dialect.unwrap_or_else(of_host);
         let developer_role = settings.developer_role.unwrap_or(dialect.developer_role);
         let origin = Origin { base_url: endpoint.public_name(), model: model.to_owned() };
         Ok(Self {
             style: Style::new(developer_role, dialect, origin),
             dialect,
+            provider: if is_azure { AZURE } else { provider(endpoint.host()) },
             connection,
             settings,
-            head: params.head(model)?,
+            head: params.head(model),
             choices: params.choices(),
             options: params.options.clone(),
         })
@@ -85,7 +94,7 @@ impl Adapter {
         let endpoint = &self.connection.endpoint;
         ModelDescription::new()
             .with_name(self.style.origin.model.as_str())
-            .with_provider(provider(endpoint.host()))
+            .with_provider(self.provider)
             .with_server(endpoint.host(), endpoint.port())
             .with_forces_tools(self.options.tool_choice.as_ref().is_some_and(ToolChoice::is_forced))
     }
@@ -149,6 +158,12 @@ impl Adapter {
         self.check(endpoint, (endpoint.decode)(body)?, events)
     }
 
+    /// Returns an error of an answer that has begun as the caller gets it: without secrets, and
+    /// with the remedy.
+    pub(super) fn error(&self, error: ModelError) -> ModelError {
+        hints::add(self.connection.mask.error(error))
+    }
+
     /// Checks that an answer has content, and that it is as complete as the settings demand.
     pub(super) fn check(
         &self,
@@ -166,7 +181,9 @@ impl Adapter {
             }
             return Err(error);
         }
-        name_calls(&mut reply);
+        // Results have to name their calls.
+        name_calls(&mut reply.message);
+        reply.alternatives.iter_mut().for_each(|choice| name_calls(&mut choice.message));
         if endpoint.notes_origin {
             self.style.origin.stamp(&mut reply);
         }
@@ -213,23 +230,10 @@ fn is_media(message: &Message) -> bool {
     kwargs.is_some_and(|kwargs| kwargs.get("audio").or(kwargs.get("images")).is_some())
 }
 
-/// Gives ids to tool calls that came without one, since their results have to name them.
-fn name_calls(reply: &mut Reply) {
-    let is_unnamed = |call: &ToolCall| call.id.is_none();
-    if !reply.message.tool_calls().iter().any(is_unnamed) {
-        return;
+fn name_calls(message: &mut Message) {
+    if let Cow::Owned(named) = message.with_call_ids() {
+        *message = named;
     }
-    let calls = reply.message.tool_calls().iter().cloned().map(|call| match call.id {
-        Some(_) => call,
-        None => {
-            let id: String =
-                std::iter::repeat_with(fastrand::alphanumeric).take(CALL_ID_LENGTH).collect();
-            call.with_id(format!("call_{id}"))
-        }
-    });
-    let calls: Vec<_> = calls.collect();
-    let message = std::mem::replace(&mut reply.message, Message::ai(""));
-    reply.message = message.with_tool_calls(calls);
 }
 
 impl fmt::Debug for Adapter {

@@ -18,8 +18,8 @@ use crate::dialect::Dialect;
 /// (feature `responses`) or `OpenAiEmbeddings` (feature `embeddings`).
 ///
 /// Parameters of the model that are not set are not sent, so that the server's defaults hold. The
-/// one exception is `max_tokens` of [`OpenAi`](crate::OpenAi). Invalid settings are errors of
-/// `build`. `Debug` shows no keys.
+/// one exception is `max_tokens` of [`OpenAi`](crate::OpenAi). Invalid settings are an error of
+/// `build`, which names all of them. `Debug` shows no keys.
 ///
 /// | setting | default |
 /// |---|---|
@@ -32,7 +32,7 @@ use crate::dialect::Dialect;
 /// | [`backoff`](Self::backoff) | 0.5 s, doubled up to 8 s |
 /// | longest `Retry-After` that is honoured | 120 s |
 /// | [`retry_budget`](Self::retry_budget) | unlimited |
-/// | [`max_response_bytes`](Self::max_response_bytes) | 32 MiB |
+/// | [`max_response_bytes`](Self::max_response_bytes) | 32 MiB; of embeddings, at least 128 KiB a text |
 /// | largest event of a stream | 4 MiB, and at most 8 times `max_response_bytes` |
 /// | [`proxy`](Self::proxy) | that of the environment or the system |
 /// | [`root_certificates`](Self::root_certificates) | those of the system |
@@ -104,6 +104,21 @@ impl<M> OpenAiBuilder<M> {
     }
 
     /// Sets the dialect of the server, in place of that of its host: for a gateway in front of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_models::{Dialect, OpenAiChat};
+    ///
+    /// let mut dialect = Dialect::for_host("api.openai.com");
+    /// dialect.json_schema = false;
+    /// let model = OpenAiChat::builder("m")
+    ///     .base_url("https://gateway.example/v1")
+    ///     .api_key("key")
+    ///     .dialect(dialect)
+    ///     .build()?;
+    /// # Ok::<(), conversant_core::ModelError>(())
+    /// ```
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.settings.dialect = Some(dialect);
         self
@@ -115,7 +130,9 @@ impl<M> OpenAiBuilder<M> {
         self
     }
 
-    /// Sets a parameter that has no method here, by its name on the wire.
+    /// Sets a parameter that has no method here, by its name on the wire. Texts of 8 bytes and more
+    /// below names that end with `key`, `token`, `secret`, `password` and the like are masked in
+    /// errors, as the API key is: servers quote what they refuse.
     ///
     /// # Examples
     ///
@@ -126,7 +143,7 @@ impl<M> OpenAiBuilder<M> {
     /// # Ok::<(), conversant_core::ModelError>(())
     /// ```
     pub fn extra(mut self, name: impl AsRef<str>, value: impl Into<Json>) -> Self {
-        self.params.set(name.as_ref(), value);
+        self.params.set_extra(name.as_ref(), value);
         self
     }
 }

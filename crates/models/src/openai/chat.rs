@@ -23,6 +23,10 @@ const REST: usize = 256;
 
 /// A model behind OpenAI's chat endpoint (`/chat/completions`), or that of a compatible server.
 ///
+/// OpenAI's models that reason, which gpt-5.6 and later do by default, take neither tools nor a
+/// temperature on this endpoint. Set [`reasoning_effort`](OpenAiBuilder::reasoning_effort) to
+/// `none`, or use `OpenAiResponses` (feature `responses`) for tools.
+///
 /// Cheap to clone: clones share the HTTP client and its connections. Messages are sent as
 /// langchain-openai 0.1.7 sends them, text-only content as a plain string. A message is encoded
 /// once, however often its conversation is sent.
@@ -32,7 +36,8 @@ const REST: usize = 256;
 /// ```no_run
 /// use conversant_models::OpenAiChat;
 ///
-/// let model = OpenAiChat::from_env("gpt-6-luna").temperature(0.0).build()?;
+/// let model = OpenAiChat::from_env("gpt-6-luna").reasoning_effort("none").temperature(0.0);
+/// let model = model.build()?;
 /// # Ok::<(), conversant_core::ModelError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -74,7 +79,7 @@ impl OpenAiBuilder<OpenAiChat> {
     /// Sets the maximum number of tokens of an answer, reasoning included, under the name that
     /// newer models of OpenAI's use in place of `max_tokens`.
     pub fn max_completion_tokens(mut self, tokens: u32) -> Self {
-        self.params.set("max_completion_tokens", tokens);
+        self.params.set_count("max_completion_tokens", tokens);
         self
     }
 
@@ -91,10 +96,19 @@ impl OpenAiBuilder<OpenAiChat> {
     /// or a parameter is invalid.
     pub fn build(mut self) -> Result<OpenAiChat, ModelError> {
         self.params.remove_null("max_tokens");
+        self.params.refuse_zero("max_tokens");
         let mut adapter = Adapter::new(&self)?;
-        if adapter.dialect.token_limit == TokenLimit::MaxCompletionTokens {
+        if adapter.dialect.token_limit == TokenLimit::MaxCompletionTokens
+            && self.params.get("max_tokens").is_some()
+        {
+            if self.params.get("max_completion_tokens").is_some() {
+                return Err(ModelError::config(
+                    "`max_tokens` and `max_completion_tokens` are one limit of this server; \
+                     set one of them",
+                ));
+            }
             self.params.rename("max_tokens", "max_completion_tokens");
-            adapter.head = self.params.head(&self.model)?;
+            adapter.head = self.params.head(&self.model);
         }
         Ok(OpenAiChat { adapter: Arc::new(adapter) })
     }

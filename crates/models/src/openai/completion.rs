@@ -85,6 +85,10 @@ impl OpenAiBuilder<OpenAi> {
             self.params.set("max_tokens", MAX_TOKENS);
         }
         self.params.remove_null("max_tokens");
+        // A server that repeats the prompt may be asked for the probabilities of its tokens alone.
+        if self.params.get("echo") != Some(&true.into()) {
+            self.params.refuse_zero("max_tokens");
+        }
         Ok(OpenAi { adapter: Arc::new(Adapter::new(&self)?) })
     }
 }

@@ -16,8 +16,11 @@ use crate::{
 };
 
 const PATH: &str = "embeddings";
-/// The default number of texts of a request: 2048, OpenAI's limit.
-const BATCH_SIZE: usize = 2048;
+/// The default number of texts of a request: 256. OpenAI's limit is 2048, but a vector of 3,072
+/// numbers has up to 90 KB of JSON.
+const BATCH_SIZE: usize = 256;
+/// The room of a vector in a response: 128 KiB, that of 4,096 numbers in full precision.
+const VECTOR_BYTES: usize = 128 << 10;
 
 /// An embeddings model behind OpenAI's endpoint (`/embeddings`), or that of a compatible server.
 ///
@@ -60,7 +63,8 @@ impl OpenAiBuilder<OpenAiEmbeddings> {
         self
     }
 
-    /// Sets the number of texts in a request, at least 1. Default: 2048.
+    /// Sets the number of texts in a request, at least 1. Default: 256. OpenAI's limit is 2048.
+    /// [`max_response_bytes`](Self::max_response_bytes) grows with it unless it is set.
     pub fn batch_size(mut self, texts: usize) -> Self {
         self.settings.batch_size = Some(texts.max(1));
         self
@@ -71,7 +75,9 @@ impl OpenAiBuilder<OpenAiEmbeddings> {
     /// # Errors
     /// [`ModelError::Config`], if the API key is missing, or the base URL, the proxy, a certificate
     /// or a parameter is invalid.
-    pub fn build(self) -> Result<OpenAiEmbeddings, ModelError> {
+    pub fn build(mut self) -> Result<OpenAiEmbeddings, ModelError> {
+        let texts = self.settings.batch_size.unwrap_or(BATCH_SIZE);
+        self.connection.raise_default_limit(texts.saturating_mul(VECTOR_BYTES));
         Ok(OpenAiEmbeddings { adapter: Arc::new(Adapter::new(&self)?) })
     }
 }
@@ -109,7 +115,7 @@ impl Embeddings for OpenAiEmbeddings {
             let expected = settings.dimensions.or(vectors.first().map(Vec::len));
             let decode = |body: &[u8]| read(body, batch.len(), expected);
             let embedded = connection.call(&request, &mut call, &events, decode).await;
-            vectors.extend(embedded.map_err(hints::add)?.0);
+            vectors.extend(embedded.map_err(hints::add_to_embeddings)?.0);
         }
         Ok(vectors)
     }

@@ -2,21 +2,46 @@
 
 use std::{fmt, ops::RangeInclusive};
 
-use conversant_core::{CallOptions, ModelError};
+use conversant_core::CallOptions;
+use secrecy::SecretString;
 use serde_json::{Map, Number, Value as Json};
 
-/// Names that `extra` does not take: parts of a call, and parameters with a method.
-const RESERVED: &[&str] = &[
-    "messages",
-    "prompt",
-    "stream",
-    "stop",
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "response_format",
-    "prompt_cache_key",
+use super::faults::Faults;
+use crate::http::masking::Mask;
+
+/// Names that `extra` does not take, and what to do instead: parts of a call, and parameters with a
+/// method.
+const RESERVED: &[(&str, &str)] = &[
+    ("messages", PART_OF_CALL),
+    ("prompt", PART_OF_CALL),
+    ("input", PART_OF_CALL),
+    ("stream", PART_OF_CALL),
+    ("model", "it is the name that `builder` takes"),
+    ("stream_options", "use `stream_usage`"),
+    ("stop", SETTING),
+    ("tools", SETTING),
+    ("tool_choice", SETTING),
+    ("parallel_tool_calls", SETTING),
+    ("response_format", SETTING),
+    ("prompt_cache_key", SETTING),
 ];
+const PART_OF_CALL: &str = "it is part of each call";
+const SETTING: &str = "use its own setting";
+
+/// The ends of names, in lower case, whose values are secrets.
+const SECRETS: &[&str] = &[
+    "key",
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "credential",
+    "credentials",
+    "authorization",
+    "connection_string",
+];
+/// The length of the shortest value of such a name that is masked: shorter ones are words.
+const MIN_SECRET: usize = 8;
 
 /// Parameters by their names on the wire, in the order in which they were set.
 #[derive(Clone, Default)]
@@ -24,17 +49,23 @@ pub(super) struct Params {
     fields: Map<String, Json>,
     /// The defaults of a call's options.
     pub(super) options: CallOptions,
-    /// The first fault, an error of `build`.
-    fault: Option<String>,
+    /// What `build` refuses.
+    pub(super) faults: Faults,
 }
 
 impl Params {
     pub(super) fn set(&mut self, name: &str, value: impl Into<Json>) {
-        if RESERVED.contains(&name) {
-            self.fail(format!("cannot set `{name}` as an extra parameter; use its own setting"));
-            return;
-        }
         self.fields.insert(name.to_owned(), value.into());
+    }
+
+    /// Sets a parameter that has no method.
+    pub(super) fn set_extra(&mut self, name: &str, value: impl Into<Json>) {
+        match RESERVED.iter().find(|(reserved, _)| *reserved == name) {
+            Some((_, instead)) => {
+                self.fail(format!("cannot set `{name}` as an extra parameter; {instead}"));
+            }
+            None => self.set(name, value),
+        }
     }
 
     pub(super) fn set_float(&mut self, name: &str, value: f64) {
@@ -67,8 +98,15 @@ impl Params {
     /// Sets a number that is at least 1.
     pub(super) fn set_count(&mut self, name: &str, value: u32) {
         match value {
-            0 => self.fail(format!("`{name}` must be at least 1")),
+            0 => self.fail(at_least_one(name)),
             value => self.set(name, value),
+        }
+    }
+
+    /// Refuses a parameter of 0, which asks for nothing.
+    pub(super) fn refuse_zero(&mut self, name: &str) {
+        if self.get(name).and_then(Json::as_u64) == Some(0) {
+            self.fail(at_least_one(name));
         }
     }
 
@@ -91,11 +129,8 @@ impl Params {
         self.fields.keys().map(String::as_str)
     }
 
-    /// Renames a parameter, unless the other name is set too.
+    /// Renames a parameter.
     pub(super) fn rename(&mut self, name: &str, other: &str) {
-        if self.fields.contains_key(other) {
-            return;
-        }
         let named = |field: String| if field == name { other.to_owned() } else { field };
         let fields = std::mem::take(&mut self.fields);
         self.fields = fields.into_iter().map(|(field, value)| (named(field), value)).collect();
@@ -112,24 +147,49 @@ impl Params {
     }
 
     fn fail(&mut self, fault: String) {
-        self.fault.get_or_insert(fault);
+        self.faults.add(fault);
+    }
+
+    /// Returns the mask of the keys that parameters have: those of other services, to which some
+    /// servers connect.
+    pub(super) fn mask(&self) -> Mask {
+        let mut secrets = Vec::new();
+        for (name, value) in &self.fields {
+            collect_secrets(name, value, &mut secrets);
+        }
+        Mask::new(secrets)
     }
 
     /// Encodes the start of every request: `{"model":…,"temperature":…,`.
-    ///
-    /// # Errors
-    /// [`ModelError::Config`], if a parameter is invalid.
-    pub(super) fn head(&self, model: &str) -> Result<Vec<u8>, ModelError> {
-        if let Some(fault) = &self.fault {
-            return Err(ModelError::config(fault.as_str()));
-        }
+    pub(super) fn head(&self, model: &str) -> Vec<u8> {
         let mut fields = Map::new();
         fields.insert("model".to_owned(), model.into());
         fields.extend(self.fields.clone());
         let mut head = Json::Object(fields).to_string().into_bytes();
         head.pop();
         head.push(b',');
-        Ok(head)
+        head
+    }
+}
+
+fn at_least_one(name: &str) -> String {
+    format!("`{name}` must be at least 1")
+}
+
+/// Collects the texts in a value that are below names of secrets.
+fn collect_secrets(name: &str, value: &Json, secrets: &mut Vec<SecretString>) {
+    match value {
+        Json::String(text) if text.len() >= MIN_SECRET => {
+            let name = name.to_ascii_lowercase();
+            if SECRETS.iter().any(|end| name.ends_with(end)) {
+                secrets.push(text.as_str().into());
+            }
+        }
+        Json::Array(items) => items.iter().for_each(|item| collect_secrets(name, item, secrets)),
+        Json::Object(fields) => {
+            fields.iter().for_each(|(name, value)| collect_secrets(name, value, secrets));
+        }
+        _ => {}
     }
 }
 
@@ -139,7 +199,7 @@ impl fmt::Debug for Params {
         f.debug_struct("Params")
             .field("fields", &self.fields.keys().collect::<Vec<_>>())
             .field("options", &self.options)
-            .field("fault", &self.fault)
+            .field("faults", &self.faults)
             .finish()
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use conversant_core::{
     ChatModel, ChatRequest, ModelDescription, ModelError, Reply, ReplyStream, async_trait,
 };
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::{
     adapter::{Adapter, constructors},
@@ -14,7 +14,7 @@ use super::{
     endpoint::Endpoint,
     message_view,
 };
-use crate::dialect::CacheBreakpoint;
+use crate::dialect::{CacheBreakpoint, SendBack};
 use crate::wire::{
     BodyWriter, ResponseAccumulator, ResponsesStyle, absent_parameter, push_prompt_cache_key,
     push_responses_options, read_response,
@@ -27,15 +27,18 @@ const REST: usize = 256;
 const INVALID_ENCRYPTED_CONTENT: &str = "invalid_encrypted_content";
 
 /// A model behind OpenAI's Responses interface (`/responses`), or that of a compatible server:
-/// Azure's v1 interface, llama.cpp, Ollama, vLLM.
+/// Azure's v1 interface (`base_url("https://NAME.openai.azure.com/openai/v1")`, with the deployment
+/// as the model), llama.cpp, Ollama, vLLM.
 ///
 /// Needs the feature `responses`.
 ///
 /// OpenAI's models from gpt-5.4 on reason with tools on this interface only. It is used
 /// statelessly: `store` is `false`, and each request holds the whole conversation. All output items
-/// of an answer are kept with its message and sent back in order, encrypted reasoning included. If
-/// a server refuses the reasoning, the request is made once more without it, within the time and
-/// the retries of the call.
+/// of an answer are kept with its message and sent back in order, encrypted reasoning included. It
+/// is asked for if the model is one of OpenAI's that reason, by its name, or if a reasoning effort
+/// or summary is set; for the name of a deployment, set one of them. If a server refuses the
+/// reasoning, the request is made once more without it, within the time and the retries of the
+/// call.
 ///
 /// Cheap to clone: clones share the HTTP client and its connections.
 ///
@@ -62,7 +65,8 @@ struct Styles {
     usual: ResponsesStyle,
     /// After the server has refused the reasoning.
     without_reasoning: ResponsesStyle,
-    verbosity: Option<String>,
+    /// What is set of the parameter `text`.
+    text: Map<String, Json>,
 }
 
 constructors!(OpenAiResponses);
@@ -91,8 +95,8 @@ impl OpenAiResponses {
             // Usage always comes with the end.
             body.push(b"\"stream\":true,");
         }
-        let verbosity = self.styles.verbosity.as_deref();
-        push_responses_options(&mut body, &request.options, &adapter.options, verbosity)?;
+        let text = &self.styles.text;
+        push_responses_options(&mut body, &request.options, &adapter.options, text)?;
         if adapter.dialect.prompt_cache_key {
             push_prompt_cache_key(&mut body, &request.options, &adapter.options);
         }
@@ -114,12 +118,13 @@ fn refuses_reasoning(error: &ModelError) -> bool {
 impl OpenAiBuilder<OpenAiResponses> {
     /// Sets the maximum number of tokens of an answer, reasoning included. OpenAI's minimum is 16.
     pub fn max_output_tokens(mut self, tokens: u32) -> Self {
-        self.params.set("max_output_tokens", tokens);
+        self.params.set_count("max_output_tokens", tokens);
         self
     }
 
     /// Sets the reasoning effort, such as `none`, `low`, `medium` or `high`. Except with `none`,
     /// the server is asked for encrypted reasoning, which goes back to it in later requests.
+    /// Without an effort, it is asked if the model is one of OpenAI's that reason, by its name.
     pub fn reasoning_effort(self, effort: impl Into<String>) -> Self {
         self.reasoning("effort", effort.into())
     }
@@ -152,31 +157,76 @@ impl OpenAiBuilder<OpenAiResponses> {
     /// a parameter is invalid, or the interface does not have a parameter.
     pub fn build(mut self) -> Result<OpenAiResponses, ModelError> {
         self.params.remove_null("max_tokens");
-        let absent = self.params.names().find_map(absent_parameter);
+        let absent = self.params.names().filter_map(absent_parameter);
         let stop = self.params.options.stop.first().and_then(|_| absent_parameter("stop"));
-        if let Some(error) = absent.or(stop) {
-            return Err(error);
+        let absent: Vec<_> = absent.chain(stop).collect();
+        for error in absent {
+            self.params.faults.add(error.to_string());
+        }
+        if self.connection.is_azure() {
+            self.params.faults.add(
+                "the Responses interface of Azure has no deployments in its path; set \
+                 `base_url(\"https://NAME.openai.azure.com/openai/v1\")`, and the deployment as \
+                 the model",
+            );
         }
         if self.params.get("store").is_none() {
             self.params.set("store", false);
         }
         let effort = self.params.get("reasoning").map(|reasoning| reasoning.get("effort").cloned());
-        let reasons = effort.is_some_and(|effort| effort != Some(Json::from("none")));
+        let reasons = match effort {
+            Some(effort) => effort != Some(Json::from("none")),
+            None => is_reasoning_model(&self.model),
+        };
         if reasons && self.params.get("include").is_none() {
             self.params.set("include", json!(["reasoning.encrypted_content"]));
         }
-        let verbosity = self.params.take(VERBOSITY);
-        let verbosity = verbosity.and_then(|verbosity| verbosity.as_str().map(str::to_owned));
+        let text = self.text();
         let adapter = Adapter::new(&self)?;
         let usual = ResponsesStyle::new(adapter.style.developer_role, adapter.style.origin.clone());
         let without_reasoning = usual.without_reasoning();
+        let usual = match adapter.dialect.reasoning {
+            SendBack::Never => without_reasoning.clone(),
+            _ => usual,
+        };
         Ok(OpenAiResponses {
             adapter: Arc::new(adapter),
-            styles: Arc::new(Styles { usual, without_reasoning, verbosity }),
+            styles: Arc::new(Styles { usual, without_reasoning, text }),
         })
+    }
+
+    /// Takes what is set of the parameter `text`, to which each call adds its format.
+    fn text(&mut self) -> Map<String, Json> {
+        let mut text = match self.params.take(TEXT) {
+            None => Map::new(),
+            Some(Json::Object(text)) => text,
+            Some(_) => {
+                self.params.faults.add("`text` must be an object");
+                Map::new()
+            }
+        };
+        if let Some(verbosity) = self.params.take(VERBOSITY) {
+            text.insert(VERBOSITY.to_owned(), verbosity);
+        }
+        text
     }
 }
 
+/// Returns whether a model is one of OpenAI's that reason unless they are told not to, by its name:
+/// gpt-5 and later, and the o series. OpenAI refuses to encrypt the reasoning of others.
+fn is_reasoning_model(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let version = |family: &str| {
+        let version = name.strip_prefix(family)?;
+        let digits = version.split(|c: char| !c.is_ascii_digit()).next()?;
+        digits.parse::<u32>().ok()
+    };
+    // Azure's usual name of gpt-3.5 is `gpt-35-turbo`.
+    let is_gpt = version("gpt-").is_some_and(|version| (5..35).contains(&version));
+    (is_gpt || version("o").is_some()) && !name.contains("-chat")
+}
+
+const TEXT: &str = "text";
 const VERBOSITY: &str = "verbosity";
 
 #[async_trait]
@@ -211,7 +261,7 @@ impl ChatModel for OpenAiResponses {
     }
 
     fn enforces_schemas(&self) -> bool {
-        true
+        self.adapter.dialect.json_schema
     }
 
     fn describe(&self) -> ModelDescription {

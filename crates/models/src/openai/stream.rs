@@ -207,7 +207,7 @@ impl<A: StreamedAnswer> Pieces<A> {
             _ if is_whole => self.reply(decoder, reader.head.request_id),
             error => Err(truncated(&decoder, error)),
         };
-        Some(reply.map(Delta::from).map_err(|error| self.adapter.connection.mask.error(error)))
+        Some(reply.map(Delta::from).map_err(|error| self.adapter.error(error)))
     }
 
     fn reply(
@@ -224,7 +224,7 @@ impl<A: StreamedAnswer> Pieces<A> {
     /// Ends the stream with an error of the decoder.
     fn fail(&mut self, error: ModelError) -> Option<Item> {
         let (reader, _) = self.running.take()?;
-        Some(Err(self.adapter.connection.mask.error(reader.head.add_to(error))))
+        Some(Err(self.adapter.error(reader.head.add_to(error))))
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use conversant_core::{Message, Messages, ModelError, Role, TokenCounter};
 
+use crate::wire::raw_calls;
+
 /// The tokens of a message besides its text, as OpenAI documents them.
 const PER_MESSAGE: usize = 3;
 /// The tokens of a name besides its text.
@@ -147,10 +149,13 @@ impl TokenCounter for OpenAiTokens {
         let calls = message.tool_calls().iter();
         let calls =
             calls.map(|call| self.count_text(&call.name) + self.count_text(&call.args.to_string()));
+        let raw = raw_calls(message);
+        let raw = raw.map(|call| self.count_text(call.name) + self.count_text(call.arguments));
         PER_MESSAGE
             + self.count_text(role)
             + self.count_text(&message.text())
             + name
             + calls.sum::<usize>()
+            + raw.sum::<usize>()
     }
 }

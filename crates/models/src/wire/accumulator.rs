@@ -230,7 +230,7 @@ impl Accumulator {
     fn count(&mut self, bytes: usize) -> Result<(), ModelError> {
         self.left = self.left.checked_sub(bytes).ok_or_else(|| {
             let limit = u64::try_from(self.limit).unwrap_or(u64::MAX);
-            ModelError::BodyTooLarge { what: "the answer", limit }
+            ModelError::BodyTooLarge { what: "the answer", limit, hint: None }
         })?;
         Ok(())
     }

@@ -16,7 +16,7 @@ use super::{
 pub(super) const DEFAULT_MAX_ANSWER: usize = 32 * 1024 * 1024;
 
 /// The maximum size of an event, in bytes: 4 MiB.
-const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Returns the limit of an event, for a limit of the answer: eight times that, from 64 KiB to 4
 /// MiB. JSON may write a byte in six, and there is more in an event than text.

@@ -4,9 +4,9 @@
 //! events of a stream: as `{"error": {…}}`, `{"error": "…"}`, in an array, in a list of `errors`,
 //! as FastAPI's `detail`, flat, or as plain text. All of them are read here.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
-use conversant_core::{ApiError, ModelError, StatusKind};
+use conversant_core::{ApiError, ModelError, StatusKind, shown_name};
 use serde_json::Value as Json;
 
 use self::kind::{kind_of_name, kind_of_status};
@@ -38,7 +38,9 @@ const MESSAGES: &[&str] = &[
 ];
 /// The names of its code and of its type.
 const CODES: &[&str] = &["code", "status_code", "error_code", "errcode", "Code", "status"];
-const TYPES: &[&str] = &["type", "error_type", "__type", "exception"];
+const TYPES: &[&str] = &["type", "error_type", "__type", EXCEPTION];
+/// The type of frameworks, which write the text of the exception after it.
+const EXCEPTION: &str = "exception";
 
 /// Reads the body of a response with an error status.
 pub(crate) fn of_status(
@@ -93,8 +95,8 @@ pub(super) fn with_answer(error: &Json, body: &[u8]) -> Option<ApiError> {
 /// Makes the error of a code and a message.
 pub(super) fn of_code(code: &str, message: &str, body: &[u8]) -> ApiError {
     let mut error = ApiError::new(kind_of_name(code).unwrap_or(StatusKind::Other));
-    error.code = Some(code.to_owned());
-    error.message = message.into();
+    error.code = Some(code).filter(|code| is_code(code)).map(str::to_owned);
+    error.message = if message.is_empty() && error.code.is_none() { code } else { message }.into();
     finish(error, body)
 }
 
@@ -132,6 +134,7 @@ fn parse(body: &[u8]) -> Option<Json> {
 
 fn finish(mut error: ApiError, body: &[u8]) -> ApiError {
     error.body = decode::excerpt(body);
+    error.message = decode::cut(error.message);
     error.context_length = context_length::is_exceeded(&error);
     error.retry_after = error.retry_after.or_else(|| wait::in_message(&error.message));
     error
@@ -207,22 +210,42 @@ fn of_error(error: &Json) -> ApiError {
     error
 }
 
-/// Reads the fields of an error, with values of any kind.
+/// Reads the fields of an error, with values of any kind. A text in place of a code is a message,
+/// which may quote the prompt.
 fn fields(error: &Json) -> ApiError {
     let mut read = ApiError::new(StatusKind::Other);
-    let text = |names: &[&str]| {
+    let code = |names: &[&str]| {
         names.iter().find_map(|name| match error.get(*name)? {
-            Json::String(text) if !text.is_empty() => Some(text.clone()),
+            Json::String(text) => {
+                let is_exception = *name == EXCEPTION;
+                let code = text.split_once(':').filter(|_| is_exception).map_or(&**text, |it| it.0);
+                is_code(code).then(|| code.to_owned())
+            }
             Json::Number(number) => Some(number.to_string()),
             _ => None,
         })
     };
-    read.code = text(CODES);
-    read.error_type = text(TYPES).filter(|name| name != "error");
-    read.param = text(&["param"]);
+    read.code = code(CODES);
+    read.error_type = code(TYPES).filter(|name| name != "error");
+    let param = error.get("param");
+    read.param = param.and_then(|param| match param {
+        Json::String(text) if !text.is_empty() => Some(text.clone()),
+        Json::Number(number) => Some(number.to_string()),
+        _ => None,
+    });
     read.retry_after = wait::in_details(error);
     read.message = message_of(error).into();
+    if read.message.is_empty() {
+        let text = |name: &&str| error.get(name)?.as_str().filter(|text| !is_code(text));
+        let text = CODES.iter().chain(TYPES).find_map(text);
+        read.message = text.unwrap_or_default().trim().into();
+    }
     read
+}
+
+/// Returns whether a text is a code or the name of a type.
+fn is_code(text: &str) -> bool {
+    !text.is_empty() && matches!(shown_name(text), Cow::Borrowed(_))
 }
 
 /// Returns what an error says. A message may itself be an object or a list.

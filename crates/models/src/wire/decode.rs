@@ -62,6 +62,15 @@ pub(crate) fn excerpt(body: &[u8]) -> Withheld {
     beginning.into()
 }
 
+/// Cuts a text that is larger than what an error keeps of it.
+pub(super) fn cut(text: Withheld) -> Withheld {
+    if text.len() <= MAX_KEPT {
+        return text;
+    }
+    let end = (0..=MAX_KEPT).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default().into()
+}
+
 /// Returns whether a body is HTML or XML.
 pub(super) fn is_page(text: &str) -> bool {
     text.trim_start().starts_with('<')

@@ -354,7 +354,7 @@ impl<'m> Calls<'m> {
                     write_json(out, call)?;
                 }
                 if let Some(calls) = tool_calls {
-                    let calls: Vec<_> = calls.iter().map(supported).collect();
+                    let calls: Vec<_> = calls.iter().map(|call| supported(call, style)).collect();
                     out.extend_from_slice(b",\"tool_calls\":");
                     write_json(out, &calls)?;
                 }
@@ -397,11 +397,14 @@ fn write_call_fields(
     Ok(())
 }
 
-/// Returns the fields of a raw call that the endpoint takes.
-fn supported(call: &Json) -> Map<String, Json> {
+/// Returns the fields of a raw call that the endpoint takes, with its id as that of its result.
+fn supported(call: &Json, style: &Style) -> Map<String, Json> {
     let fields = call.as_object().into_iter().flatten();
     fields
         .filter(|(name, _)| matches!(name.as_str(), "id" | "type" | "function"))
-        .map(|(name, value)| (name.clone(), value.clone()))
+        .map(|(name, value)| match value.as_str().filter(|_| name == "id") {
+            Some(id) => (name.clone(), Json::from(style.tool_call_id(id))),
+            None => (name.clone(), value.clone()),
+        })
         .collect()
 }

@@ -113,7 +113,8 @@ impl From<SseError> for ModelError {
     fn from(error: SseError) -> Self {
         match error {
             SseError::TooLarge { what, limit } => {
-                Self::BodyTooLarge { what, limit: u64::try_from(limit).unwrap_or(u64::MAX) }
+                let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+                Self::BodyTooLarge { what, limit, hint: None }
             }
             SseError::Utf8 { offset } => {
                 DecodeError::new(format!("the stream is not UTF-8 from byte {offset} on")).into()

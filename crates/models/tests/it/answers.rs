@@ -1,5 +1,7 @@
 //! Answers and errors of servers.
 
+use std::collections::BTreeSet;
+
 use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Message, ModelError, Reply,
     StatusKind,
@@ -43,6 +45,23 @@ async fn tool_calls_are_read() {
     let reply = ask(answer).await.0.unwrap();
     assert_eq!(reply.message.tool_calls()[0].args, json!({"a": "tab\t"}));
     assert_eq!(reply.message.invalid_tool_calls()[0].args.as_deref(), Some("{\"a\": "));
+}
+
+/// Results have to name their calls, those that cannot be run and those of other choices too.
+#[tokio::test]
+async fn calls_without_ids_get_some() {
+    let call = |arguments: &str| json!({"function": {"name": "f", "arguments": arguments}});
+    let message = json!({"content": null, "tool_calls": [call("{}"), call("{\"a\": ")]});
+    let choices = [0, 1].map(|index| json!({"index": index, "message": message}));
+    let server = OpenAiServer::start([ServerAnswer::json(&json!({"choices": choices}))]).unwrap();
+    let model = OpenAiChat::builder("m").base_url(server.base_url()).n(2).build().unwrap();
+    let reply = model.generate(&ChatRequest::new(Message::human("hi"))).await.unwrap();
+    let mut ids = BTreeSet::new();
+    for message in [&reply.message, &reply.alternatives[0].message] {
+        ids.insert(message.tool_calls()[0].id.clone().unwrap());
+        ids.insert(message.invalid_tool_calls()[0].id.clone().unwrap());
+    }
+    assert_eq!(ids.len(), 4);
 }
 
 #[tokio::test]

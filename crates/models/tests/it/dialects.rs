@@ -265,6 +265,24 @@ async fn the_rules_of_each_host_are_kept() {
     }
 }
 
+/// A call that is stored as the provider sent it has the id that its result names.
+#[tokio::test]
+async fn ids_of_stored_raw_calls_are_those_of_their_results() {
+    let call = json!({"id": "call_0123456789", "type": "function", "index": 0,
+        "function": {"name": "clock", "arguments": "{}"}});
+    let kwargs = json!({"tool_calls": [call]});
+    let message = Message::ai("").with_extra("additional_kwargs", kwargs);
+    let messages = vec![message, Message::tool("noon", "call_0123456789")];
+    for (host, id) in [("api.mistral.ai", "5e3re24uw"), ("api.openai.com", "call_0123456789")] {
+        let request = ChatRequest::new(messages.clone());
+        let body = sent(Dialect::for_host(host), |builder| builder, request).await;
+        let call = json!({"id": id, "type": "function",
+            "function": {"name": "clock", "arguments": "{}"}});
+        assert_eq!(body["messages"][0]["tool_calls"], json!([call]), "{host}");
+        assert_eq!(body["messages"][1]["tool_call_id"], id, "{host}");
+    }
+}
+
 #[tokio::test]
 async fn a_known_refusal_names_the_remedy() {
     let mut lines = Vec::new();
@@ -276,6 +294,11 @@ async fn a_known_refusal_names_the_remedy() {
         "Unsupported parameter: 'max_tokens' is not supported with this model. Use \
          'max_completion_tokens' instead.",
         "Something else.",
+        "Unsupported parameter: 'temperature' is not supported with this model.",
+        "Unsupported value: 'presence_penalty' does not support 0.5 with this model. Only the \
+         default (0) value is supported.",
+        "Unsupported parameter: 'stop' is not supported with this model.",
+        "Unsupported parameter: 'seed' is not supported with this model.",
     ] {
         let answer = ServerAnswer::error(400, "unsupported", message);
         let server = OpenAiServer::builder().reply(answer).repeat_last().start().unwrap();

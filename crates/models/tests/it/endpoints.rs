@@ -91,6 +91,26 @@ async fn vectors_of_another_length_are_an_error() {
     insta::assert_snapshot!(error, @"cannot decode the model's answer: its vectors have 2 dimensions instead of 3");
 }
 
+/// A vector has up to 90 KB of JSON: the default limits fit each other.
+#[tokio::test]
+async fn many_texts_are_embedded_with_the_default_limits() {
+    let vector = (0..3072).map(|n| 1.0 / (n as f32 + 3.0)).collect::<Vec<_>>();
+    let answers = [256, 4].map(|texts| ServerAnswer::embeddings(vec![vector.clone(); texts]));
+    let server = OpenAiServer::start(answers).unwrap();
+    let model = OpenAiEmbeddings::builder("m").base_url(server.base_url()).build().unwrap();
+    let vectors = model.embed(&vec!["x".to_owned(); 260]).await.unwrap();
+    assert_eq!((vectors.len(), &vectors[259]), (260, &vector));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_names_the_remedy() {
+    let server = OpenAiServer::start(["hello"]).unwrap();
+    let model = OpenAiChat::builder("m").base_url(server.base_url()).max_response_bytes(9);
+    let request = ChatRequest::new(Message::human("hi"));
+    let error = model.build().unwrap().generate(&request).await.unwrap_err();
+    insta::assert_snapshot!(error, @"cannot read the model's answer: the body is larger than 9 bytes; set a larger `max_response_bytes`");
+}
+
 #[tokio::test]
 async fn what_are_no_embeddings_is_an_error() {
     let mut shown = Vec::new();

@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conversant_core::{ChatModel, ChatRequest, Message, ModelError, Reply};
-use conversant_models::{OpenAiBuilder, OpenAiChat, OpenAiResponses};
+use conversant_core::{ChatModel, ChatRequest, Embeddings, Message, ModelError, Reply};
+use conversant_models::{OpenAiBuilder, OpenAiChat, OpenAiEmbeddings, OpenAiResponses};
 use conversant_testkit::{Fault, FaultServer, faults};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -146,7 +146,9 @@ pub(crate) fn outcome(result: &Result<Reply, ModelError>) -> String {
         }
         ModelError::EmptyAnswer { finish_reason } => format!("EmptyAnswer {{ {finish_reason:?} }}"),
         ModelError::Refused { .. } => "Refused".to_owned(),
-        ModelError::BodyTooLarge { what, limit } => format!("BodyTooLarge {{ {what}, {limit} }}"),
+        ModelError::BodyTooLarge { what, limit, .. } => {
+            format!("BodyTooLarge {{ {what}, {limit} }}")
+        }
         ModelError::StreamTruncated { partial: said, source } => {
             let source = if source.is_some() { ", by a fault" } else { "" };
             format!("StreamTruncated {{ {}{source} }}", partial(said))
@@ -298,5 +300,38 @@ async fn a_body_without_end_is_given_up_at_32_mib() {
         let error = model.generate(&question()).await.unwrap_err();
         assert!(matches!(&error, ModelError::BodyTooLarge { limit: 33_554_432, .. }), "{error:?}");
         assert_eq!(server.attempts(), 1);
+    }
+}
+
+/// An outage of one server does not take the repetitions of another.
+#[tokio::test]
+async fn each_adapter_has_a_budget_of_its_own() {
+    let fault = faults().iter().find(|fault| fault.name() == "status_500").unwrap();
+    let server = FaultServer::start(fault).unwrap();
+    let prepared = OpenAiChat::builder("m").base_url(server.base_url()).max_retries(20);
+    let prepared = prepared.backoff(Duration::ZERO, Duration::ZERO).retry_budget(0.0);
+    for adapters in 1..3 {
+        prepared.clone().build().unwrap().generate(&question()).await.unwrap_err();
+        assert_eq!(server.attempts(), adapters * 11);
+    }
+}
+
+/// The limit grows with the texts of a request, unless it is set.
+#[tokio::test]
+async fn embeddings_that_are_too_large_name_the_remedy() {
+    let fault = faults().iter().find(|fault| fault.name() == "length_10_gb").unwrap();
+    let server = FaultServer::start(fault).unwrap();
+    let builder = || OpenAiEmbeddings::builder("m").base_url(server.base_url());
+    for (model, limit) in [
+        (builder(), 32 << 20),
+        (builder().batch_size(2048), 256 << 20),
+        (builder().batch_size(2048).max_response_bytes(1000), 1000),
+    ] {
+        let error = model.build().unwrap().embed(&["x".to_owned()]).await.unwrap_err();
+        let expected = format!(
+            "cannot read the model's answer: the body is larger than {limit} bytes; set a smaller \
+             `batch_size`, or a larger `max_response_bytes`"
+        );
+        assert_eq!(error.to_string(), expected);
     }
 }

@@ -22,12 +22,14 @@ mod fuzz;
 mod halves_of_characters;
 #[cfg(feature = "http2")]
 mod http2;
+mod masking;
 mod odd_values;
 mod proxies;
 mod recorded;
 mod requests;
 mod response_item_names;
 mod response_items;
+mod response_settings;
 mod responses;
 mod runtimes;
 mod settings;

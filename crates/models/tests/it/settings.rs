@@ -6,7 +6,9 @@ use conversant_core::{
     ChatModel, ChatRequest, LanguageModel, Message, Messages, ModelError, ToolChoice,
     ToolDefinition,
 };
-use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings};
+use conversant_models::{
+    Dialect, OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings, OpenAiResponses,
+};
 use conversant_testkit::{OpenAiServer, ServerAnswer};
 use serde_json::json;
 
@@ -184,7 +186,7 @@ fn wrong_wiring_of_tools_and_numbers_is_told_when_it_is_built() {
     insta::assert_snapshot!(faults.join("\n"), @r"
     `tool_choice` names `weathr`, which is none of the tools (nearest: `weather`)
     two tools are named `weather`
-    a tool has no name
+    tool 1 of 1 has no name
     `n` must be at least 1
     a timeout of zero: no call could succeed
     a timeout of zero: no call could succeed
@@ -208,4 +210,121 @@ fn an_endpoint_of_azure_that_is_not_one_is_told_when_it_is_built() {
         let error = builder.build().unwrap_err().to_string();
         assert!(error.contains(told), "{endpoint}: {error}");
     }
+}
+
+/// The user mends them at once.
+#[test]
+fn all_faults_are_told() {
+    let tool = |name: &str| ToolDefinition::new(name, json!({"type": "null"}));
+    let builder = OpenAiChat::builder(" ")
+        .temperature(-1.0)
+        .n(0)
+        .tools([tool("a"), tool(""), tool("a")])
+        .timeout(Duration::ZERO)
+        .max_response_bytes(0)
+        .retry_budget(-1.0);
+    let faults = builder.build().unwrap_err().to_string();
+    insta::assert_snapshot!(faults.replace("; ", "\n"), @r#"
+    missing model name
+    `temperature` must be at least 0
+    `n` must be at least 1
+    tool 2 of 3 has no name
+    two tools are named `a`
+    the schema of tool `a` allows no object
+    start with `{"type": "object"}`
+    the schema of tool `` allows no object
+    start with `{"type": "object"}`
+    the schema of tool `a` allows no object
+    start with `{"type": "object"}`
+    `retry_budget` must be finite and not negative
+    a timeout of zero: no call could succeed
+    `max_response_bytes` must be at least 1: no call could succeed
+    missing API key
+    set `OPENAI_API_KEY` and use `from_env`, or set it with `api_key` (only a server on this machine needs none)
+    "#);
+    let builder = OpenAiResponses::builder("m").seed(1).n(2).stop(["x"]).max_output_tokens(0);
+    let faults = builder.base_url("ftp://x").build().unwrap_err().to_string();
+    insta::assert_snapshot!(faults.replace("; ", "\n"), @r"
+    `max_output_tokens` must be at least 1
+    cannot send `seed` to the Responses interface
+    use `OpenAiChat`
+    cannot send `n` to the Responses interface
+    make several calls
+    cannot send `stop` to the Responses interface
+    cut the answer yourself, or use `OpenAiChat`
+    invalid base URL: it is neither http nor https
+    ");
+}
+
+/// Parts of a call would be sent twice, or name another model than observers see.
+#[test]
+fn parts_of_a_call_are_not_extra_parameters() {
+    for (name, instead) in [
+        ("messages", "it is part of each call"),
+        ("prompt", "it is part of each call"),
+        ("input", "it is part of each call"),
+        ("stream", "it is part of each call"),
+        ("model", "it is the name that `builder` takes"),
+        ("stream_options", "use `stream_usage`"),
+        ("tools", "use its own setting"),
+    ] {
+        let error = OpenAiChat::builder("m").api_key("k").extra(name, 1).build().unwrap_err();
+        let expected = format!("cannot set `{name}` as an extra parameter; {instead}");
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn limits_that_no_call_could_keep_are_refused() {
+    let builder = || OpenAiChat::builder("m").api_key("k");
+    let responses = || OpenAiResponses::builder("m").api_key("k");
+    let text = || OpenAi::builder("m").api_key("k");
+    for (error, told) in [
+        (
+            builder().connect_timeout(Duration::ZERO).build().err(),
+            "a timeout of zero: no call could succeed",
+        ),
+        (builder().max_tokens(0).build().err(), "`max_tokens` must be at least 1"),
+        (
+            builder().max_completion_tokens(0).build().err(),
+            "`max_completion_tokens` must be at least 1",
+        ),
+        (responses().max_output_tokens(0).build().err(), "`max_output_tokens` must be at least 1"),
+        (text().max_tokens(0).build().err(), "`max_tokens` must be at least 1"),
+        (
+            builder().max_tokens(5).max_completion_tokens(9).build().err(),
+            "`max_tokens` and `max_completion_tokens` are one limit of this server; set one of \
+             them",
+        ),
+    ] {
+        assert_eq!(error.unwrap().to_string(), told);
+    }
+    // The probabilities of the prompt alone.
+    assert!(text().max_tokens(0).extra("echo", true).build().is_ok());
+    // A server that is not known may have both.
+    let other = builder().base_url("https://models.example/v1");
+    assert!(other.max_tokens(5).max_completion_tokens(9).build().is_ok());
+}
+
+/// Companies have addresses of their own in front of Azure.
+#[test]
+fn a_deployment_of_azure_is_one_at_any_address() {
+    let builder = || {
+        let builder = OpenAiChat::builder("m").api_key("k");
+        builder.azure("https://gateway.example", "my chat", "2024-10-21")
+    };
+    let provider = |model: OpenAiChat| model.describe().provider;
+    assert_eq!(provider(builder().build().unwrap()).as_deref(), Some("azure.ai.openai"));
+    assert!(builder().max_tokens(5).max_completion_tokens(9).build().is_err());
+    let other = builder().dialect(Dialect::default());
+    assert!(other.max_tokens(5).max_completion_tokens(9).build().is_ok());
+    for host in ["cognitiveservices.azure.com", "openai.azure.us", "openai.azure.cn"] {
+        let builder = OpenAiChat::builder("m").api_key("k");
+        let model = builder.base_url(format!("https://my.{host}/openai/v1")).build().unwrap();
+        assert_eq!(provider(model).as_deref(), Some("azure.ai.openai"), "{host}");
+        assert_eq!(Dialect::for_host(host), Dialect::for_host("openai.azure.com"));
+    }
+    let responses = OpenAiResponses::builder("m").api_key("k");
+    let error = responses.azure("https://h.openai.azure.com", "d", "v").build().unwrap_err();
+    insta::assert_snapshot!(error, @r#"the Responses interface of Azure has no deployments in its path; set `base_url("https://NAME.openai.azure.com/openai/v1")`, and the deployment as the model"#);
 }

@@ -1,7 +1,8 @@
 //! Counts of tokens against those that OpenAI's own tokenizer and documentation give.
 
-use conversant_core::{Message, Messages, TokenCounter};
+use conversant_core::{Message, Messages, TokenCounter, ToolCall};
 use conversant_models::tokens::{Encoding, OpenAiTokens};
+use serde_json::json;
 
 /// From the documentation of OpenAI's `tiktoken`: words, and the name of a special token as text.
 const TEXTS: &[(&str, usize, usize)] =
@@ -59,6 +60,20 @@ fn a_message_is_counted_once_and_a_cut_is_a_difference() {
             assert_eq!(tokens.count_prompt(&part), afresh + 3);
         }
     }
+}
+
+/// langchain-core stored calls as they were sent, before it had `tool_calls`.
+#[test]
+fn calls_are_counted_in_either_form() {
+    let tokens = OpenAiTokens::new(Encoding::O200kBase);
+    let call = ToolCall::new("clock", json!({"zone": "UTC"}));
+    let function = json!({"name": "clock", "arguments": call.args.to_string()});
+    let raw = json!({"tool_calls": [{"id": "c", "type": "function", "function": function}]});
+    let raw = Message::ai("Now.").with_extra("additional_kwargs", raw);
+    let count = tokens.count_message(&raw);
+    assert!(count > tokens.count_message(&Message::ai("Now.")));
+    assert_eq!(count, tokens.count_message(&Message::ai("Now.").with_tool_calls([call.clone()])));
+    assert_eq!(count, tokens.count_message(&raw.with_tool_calls([call])));
 }
 
 #[test]

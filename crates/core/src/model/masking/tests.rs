@@ -74,7 +74,9 @@ fn after(error: Option<&ModelError>) -> Option<ModelError> {
             ModelError::Incomplete { finish_reason: finish_reason(), partial: partial() }
         }
         Some(ModelError::Incomplete { .. }) => ModelError::Refused { text: text().into() },
-        Some(ModelError::Refused { .. }) => ModelError::BodyTooLarge { what: "x", limit: 1 },
+        Some(ModelError::Refused { .. }) => {
+            ModelError::BodyTooLarge { what: "x", limit: 1, hint: None }
+        }
         Some(ModelError::BodyTooLarge { .. }) => ModelError::PromptTooLong { tokens: 2, limit: 1 },
         Some(ModelError::PromptTooLong { .. }) => {
             ModelError::StreamTruncated { partial: partial(), source: Some(source()) }
@@ -97,12 +99,15 @@ fn shown(error: &ModelError) -> String {
     let mut shown = Report::new(error).to_string();
     if let Some(api) = error.api_error() {
         shown += &format!("{api:?} {} {}", api.message.as_str(), api.body.as_str());
+        shown += &format!("{:?}", [&api.code, &api.error_type, &api.param, &api.request_id]);
     }
     if let Some(partial) = error.partial() {
         shown += partial.text.as_str();
     }
     match error {
         ModelError::Refused { text } => shown += text.as_str(),
+        ModelError::EmptyAnswer { finish_reason: Some(reason) }
+        | ModelError::Incomplete { finish_reason: reason, .. } => shown += reason.as_str(),
         ModelError::Decode(error) => {
             shown += &format!("{:?} {}", error.content_type, error.body.as_str());
         }

@@ -47,3 +47,66 @@ fn keys_are_masked_however_they_are_escaped() {
         assert_eq!(mask.text(text), text);
     }
 }
+
+/// A header's value has a scheme, which servers leave out.
+#[test]
+fn credentials_are_masked_without_their_scheme() {
+    let mask = Mask::new(["Bearer canary/0123456789".into(), "Two words".into()]);
+    for (text, masked) in [
+        ("Authorization: Bearer canary/0123456789", "Authorization: [key]"),
+        ("invalid token canary\\/0123456789.", "invalid token [key]."),
+        ("of words", "of words"),
+    ] {
+        assert_eq!(mask.text(text), masked);
+    }
+}
+
+/// What is kept of a body is cut to a size, or by a connection that breaks off.
+#[test]
+fn a_key_that_is_cut_off_is_masked() {
+    let mask = Mask::new(["canary-0123456789".into(), "tok/a&b+\"c\\d=e f".into()]);
+    for (text, masked) in [
+        ("the key canary-0123456789", "the key [key]"),
+        ("the key canary-012345678", "the key [key]"),
+        ("the key canary-0", "the key [key]"),
+        // Too little to tell: a word may begin so.
+        ("the key canary-", "the key canary-"),
+        ("canary-0 is a word", "canary-0 is a word"),
+        ("tok/a&b+\"c", "[key]"),
+        ("tok%2Fa%26b%2b%22c%5Cd", "[key]"),
+        ("tok%2Fa%26b%2b%22c%5", "[key]"),
+        ("tok\\/a\\u0026b+\\\"c\\\\d\\u00", "[key]"),
+        ("tok/a&amp;b+&quot;c\\d&equ", "[key]"),
+        ("tok/a&amp;b+&quot;c, not d", "tok/a&amp;b+&quot;c, not d"),
+    ] {
+        assert_eq!(mask.text(text), masked);
+    }
+}
+
+/// A model can write one character for as long as it may answer. Each of these took minutes, or
+/// more stack than a thread has.
+#[test]
+fn long_texts_are_masked_in_one_pass() {
+    let mask = Mask::new(["Bearer canary/0123456789+\\".into(), "\\&%+".into()]);
+    let end = " Bearer canary/0123456789+\\.";
+    for piece in [
+        "\\",
+        "amp;",
+        "&amp;",
+        "&aäää",
+        "&#",
+        "%25",
+        "25",
+        "+",
+        "%",
+        "ask-",
+        "Bearer+",
+        "canary%2F",
+    ] {
+        for start in ["", "&"] {
+            let text = format!("{start}{}", piece.repeat((1 << 16) / piece.len()));
+            let masked = mask.text(&format!("{text}{end}"));
+            assert_eq!(masked, format!("{text} [key]."), "{start}{piece}");
+        }
+    }
+}

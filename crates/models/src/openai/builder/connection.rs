@@ -57,7 +57,10 @@ impl<M> OpenAiBuilder<M> {
     /// `2024-10-21`. The address may be the whole "Target URI" of Azure's portal. The key is sent
     /// as `api-key`; for a token of Entra ID set the `authorization` [`header`](Self::header)
     /// instead. An endpoint `…/openai/v1` has no deployments: set it with
-    /// [`base_url`](Self::base_url).
+    /// [`base_url`](Self::base_url). It is the one that `OpenAiResponses` needs.
+    ///
+    /// Requests are written as Azure needs them, and observers see the provider `azure.ai.openai`,
+    /// whatever the address is; [`dialect`](Self::dialect) sets another form.
     ///
     /// # Examples
     ///
@@ -178,8 +181,9 @@ impl<M> OpenAiBuilder<M> {
         self
     }
 
-    /// Caps retries across all clones at `ratio` per call. For example, `0.2` adds at most 20 %
-    /// more requests during an outage. The budget starts at 10 retries. Default: unlimited.
+    /// Caps the retries of an adapter and its clones at `ratio` per call. For example, `0.2` adds
+    /// at most 20 % more requests during an outage. The budget starts at 10 retries, and each
+    /// adapter that is built has its own. Default: unlimited.
     ///
     /// # Examples
     ///
@@ -189,7 +193,7 @@ impl<M> OpenAiBuilder<M> {
     /// let builder = OpenAiChat::from_env("gpt-6-luna").max_retries(4).retry_budget(0.2);
     /// ```
     pub fn retry_budget(mut self, ratio: f64) -> Self {
-        self.connection.retries.set_budget(ratio);
+        self.connection.retry_budget = Some(ratio);
         self
     }
 
@@ -211,9 +215,10 @@ impl<M> OpenAiBuilder<M> {
         self
     }
 
-    /// Sets the size limit of a response, in bytes. Default: 32 MiB. Of a streamed answer, all that
-    /// is kept counts, a value of JSON at least 32 bytes; an event of the stream may have 4 MiB,
-    /// and at most 8 times this limit. Of a compressed one, all bytes count, decompressed.
+    /// Sets the size limit of a response, in bytes. Default: 32 MiB; of embeddings, at least 128
+    /// KiB for each text of a request. Of a streamed answer, all that is kept counts, a value of
+    /// JSON at least 32 bytes; an event of the stream may have 4 MiB, and at most 8 times this
+    /// limit. Of a compressed one, all bytes count, decompressed.
     ///
     /// An answer keeps at most 262,144 values as JSON: an answer with more is an error, and tool
     /// calls with more in their arguments are invalid.
@@ -226,7 +231,7 @@ impl<M> OpenAiBuilder<M> {
     /// let builder = OpenAiChat::from_env("gpt-6-luna").max_response_bytes(1 << 20);
     /// ```
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
-        self.connection.max_response_bytes = bytes;
+        self.connection.max_response_bytes = Some(bytes);
         self
     }
 

@@ -15,14 +15,17 @@ use http::header::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::http::{
-    client::{ClientSettings, HttpClient},
-    config::{MAX_RESPONSE_BYTES, MAX_RETRIES, USER_AGENT},
-    endpoint::Endpoint,
-    masking::Mask,
-    retry::Retries,
-    send::Connection,
-    timeouts::Timeouts,
+use crate::{
+    http::{
+        client::{ClientSettings, HttpClient},
+        config::{MAX_RESPONSE_BYTES, MAX_RETRIES, USER_AGENT},
+        endpoint::Endpoint,
+        masking::Mask,
+        retry::Retries,
+        send::Connection,
+        timeouts::Timeouts,
+    },
+    openai::faults::Faults,
 };
 
 pub(super) const KEY: &str = "OPENAI_API_KEY";
@@ -61,7 +64,10 @@ pub(crate) struct ConnectionSettings {
     pub(super) client: ClientSettings,
     pub(super) timeouts: Timeouts,
     pub(super) retries: Retries,
-    pub(super) max_response_bytes: usize,
+    /// The cap on retries. Each adapter that is built counts its own.
+    pub(super) retry_budget: Option<f64>,
+    /// The size limit of a response, unless it is the default.
+    pub(super) max_response_bytes: Option<usize>,
 }
 
 /// A deployment of Azure OpenAI.
@@ -83,7 +89,8 @@ impl Default for ConnectionSettings {
             client: ClientSettings::default(),
             timeouts: Timeouts::default(),
             retries: Retries::new(MAX_RETRIES),
-            max_response_bytes: MAX_RESPONSE_BYTES,
+            retry_budget: None,
+            max_response_bytes: None,
         }
     }
 }
@@ -123,55 +130,67 @@ impl ConnectionSettings {
         self.headers.push(("openai-organization".to_owned(), organization.into()));
     }
 
-    /// Checks the settings.
-    ///
-    /// # Errors
-    /// [`ModelError::Config`], for the first that is invalid.
-    pub(crate) fn check(&self) -> Result<Connection, ModelError> {
-        if !self.unreadable.is_empty() {
-            // The call would go to another server, or be billed elsewhere.
-            let names = self.unreadable.join("`, `");
-            let what = format!("cannot read `{names}` of the environment: not UTF-8; set it again");
-            return Err(ModelError::config(what));
-        }
-        if !self.retries.has_valid_budget() {
-            return Err(ModelError::config("`retry_budget` must be finite and not negative"));
-        }
-        let Timeouts { headers, idle, total } = self.timeouts;
-        if [Some(headers), idle, Some(total)].iter().flatten().any(Duration::is_zero) {
-            return Err(ModelError::config("a timeout of zero: no call could succeed"));
-        }
-        if self.max_response_bytes == 0 {
-            return Err(ModelError::config(
-                "`max_response_bytes` must be at least 1: no call could succeed",
-            ));
-        }
-        let mut endpoint = Endpoint::new(&self.base_url, self.allow_plain_http)?;
+    /// Returns whether the server is a deployment of Azure OpenAI.
+    pub(crate) const fn is_azure(&self) -> bool {
+        self.azure.is_some()
+    }
+
+    /// Raises the default size limit of a response.
+    #[cfg(feature = "embeddings")]
+    pub(crate) fn raise_default_limit(&mut self, bytes: usize) {
+        self.max_response_bytes.get_or_insert(bytes.max(MAX_RESPONSE_BYTES));
+    }
+
+    /// Makes the connection of an adapter, or notes what is invalid.
+    pub(crate) fn check(&self, faults: &mut Faults) -> Option<Connection> {
+        self.check_limits(faults);
+        let mut endpoint = faults.take(Endpoint::new(&self.base_url, self.allow_plain_http))?;
         if let Some(azure) = &self.azure {
-            endpoint.set_azure(&azure.deployment, &azure.version)?;
+            faults.take(endpoint.set_azure(&azure.deployment, &azure.version));
         }
         let key = self.key.as_ref().map(|key| key.expose_secret().trim()).unwrap_or_default();
         if key.is_empty() && !endpoint.is_loopback() && !self.has_header(AUTHORIZATION.as_str()) {
-            return Err(ModelError::config(
+            faults.add(
                 "missing API key; set `OPENAI_API_KEY` and use `from_env`, or set it with \
                  `api_key` (only a server on this machine needs none)",
-            ));
+            );
         }
-        let client = HttpClient::new(&self.client, &endpoint)?;
-        let mut headers = self.header_map(key, &endpoint, &client)?;
+        let client = faults.take(HttpClient::new(&self.client, &endpoint))?;
+        let mut headers = faults.take(self.header_map(key, &endpoint, &client))?;
         headers.extend(client.proxy_header(&endpoint));
         let keys: Vec<_> = endpoint.keys().map(SecretString::from).collect();
-        Ok(Connection {
+        Some(Connection {
             client,
             headers,
             endpoint,
             mask: self.mask(key, keys),
             timeouts: self.timeouts,
-            retries: self.retries.clone(),
-            max_response_bytes: self.max_response_bytes,
+            retries: self.retries.clone().with_budget(self.retry_budget),
+            max_response_bytes: self.max_response_bytes.unwrap_or(MAX_RESPONSE_BYTES),
             last_used: Arc::default(),
             runtimes: Arc::default(),
         })
+    }
+
+    /// Notes limits with which no call could succeed, and what the environment lacks.
+    fn check_limits(&self, faults: &mut Faults) {
+        if !self.unreadable.is_empty() {
+            // The call would go to another server, or be billed elsewhere.
+            let names = self.unreadable.join("`, `");
+            faults
+                .add(format!("cannot read `{names}` of the environment: not UTF-8; set it again"));
+        }
+        if self.retry_budget.is_some_and(|ratio| !ratio.is_finite() || ratio < 0.0) {
+            faults.add("`retry_budget` must be finite and not negative");
+        }
+        let Timeouts { headers, idle, total } = self.timeouts;
+        let limits = [Some(headers), idle, Some(total), Some(self.client.connect_timeout)];
+        if limits.iter().flatten().any(Duration::is_zero) {
+            faults.add("a timeout of zero: no call could succeed");
+        }
+        if self.max_response_bytes == Some(0) {
+            faults.add("`max_response_bytes` must be at least 1: no call could succeed");
+        }
     }
 
     fn has_header(&self, name: &str) -> bool {

@@ -17,6 +17,7 @@ use crate::wire::{
     body_writer::Encode,
     open_calls::OpenCalls,
     origin::{Origin, OriginMatch},
+    raw_calls::raw_calls,
 };
 
 /// The settings of an adapter that change how a message is written.
@@ -94,11 +95,13 @@ impl ResponsesStyle {
         let refusal = kwargs.and_then(|kwargs| kwargs.get("refusal")?.as_str());
         let calls = message.tool_calls();
         let invalid = message.invalid_tool_calls();
+        let mut raw = raw_calls(message).peekable();
+        let has_calls = !calls.is_empty() || !invalid.is_empty() || raw.peek().is_some();
         let part = match refusal.filter(|_| text.is_empty()) {
             Some(refusal) => json!({"type": "refusal", "refusal": refusal}),
             None => json!({"type": "output_text", "text": text, "annotations": []}),
         };
-        if !text.is_empty() || refusal.is_some() || (calls.is_empty() && invalid.is_empty()) {
+        if !text.is_empty() || refusal.is_some() || !has_calls {
             items.push(json!({"type": "message", "role": "assistant", "content": [part]}));
         }
         items.extend(calls.iter().map(|call| {
@@ -109,6 +112,7 @@ impl ResponsesStyle {
             let arguments = call.args.as_deref().unwrap_or_default();
             function_call(call.id.as_deref(), call.name.as_deref().unwrap_or_default(), arguments)
         }));
+        items.extend(raw.map(|call| function_call(call.id, call.name, call.arguments)));
         items
     }
 }

@@ -1,7 +1,7 @@
 //! Writes the options of a call of the Responses interface: tools and the format of the answer.
 
 use conversant_core::{CallOptions, ModelError, ResponseFormat, ToolChoice, ToolDefinition};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::wire::body_writer::BodyWriter;
 
@@ -25,7 +25,11 @@ pub(crate) fn absent_parameter(name: &str) -> Option<ModelError> {
     Some(ModelError::config(format!("cannot send `{name}` to the Responses interface; {instead}")))
 }
 
-/// Appends the options of the call, or else those of the adapter.
+/// The field of `text` that a call sets.
+const FORMAT: &str = "format";
+
+/// Appends the options of the call, or else those of the adapter. `own_text` is what the adapter
+/// has of the parameter `text`.
 ///
 /// # Errors
 /// [`ModelError::Config`], if the call sets what the interface does not have.
@@ -33,7 +37,7 @@ pub(crate) fn push_responses_options(
     body: &mut BodyWriter,
     call: &CallOptions,
     own: &CallOptions,
-    verbosity: Option<&str>,
+    own_text: &Map<String, Json>,
 ) -> Result<(), ModelError> {
     let has_stop = !call.stop.is_empty() || !own.stop.is_empty();
     if let Some(error) = absent_parameter("stop").filter(|_| has_stop) {
@@ -50,12 +54,12 @@ pub(crate) fn push_responses_options(
         }
     }
     let format = call.response_format.as_ref().or(own.response_format.as_ref());
-    let mut text = serde_json::Map::new();
+    let mut text = Map::new();
     if let Some(format) = format {
-        text.insert("format".to_owned(), text_format(format));
+        text.insert(FORMAT.to_owned(), text_format(format));
     }
-    if let Some(verbosity) = verbosity {
-        text.insert("verbosity".to_owned(), verbosity.into());
+    for (name, value) in own_text {
+        text.entry(name).or_insert_with(|| value.clone());
     }
     if !text.is_empty() {
         push(body, "text", &text.into());

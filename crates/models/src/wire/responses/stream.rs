@@ -411,7 +411,7 @@ impl ResponseAccumulator {
         let came = pieces.saturating_add(mem::take(&mut self.held));
         self.left = self.left.checked_sub(came).ok_or_else(|| {
             let limit = u64::try_from(self.limit).unwrap_or(u64::MAX);
-            ModelError::BodyTooLarge { what: "the answer", limit }
+            ModelError::BodyTooLarge { what: "the answer", limit, hint: None }
         })?;
         Ok(())
     }
