@@ -16,13 +16,17 @@
 //! | span | name | kind | attributes |
 //! |---|---|---|---|
 //! | a call of a chain | `invoke_workflow {chain}` | internal | `gen_ai.workflow.name`, `gen_ai.conversation.id` (the session), `conversant.turn.id`, `conversant.cost`, the times below, `error.type` |
-//! | a request to a model | `chat {model}`, `text_completion {model}` | client | `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.request.stream`, `gen_ai.request.stop_sequences`, `gen_ai.output.type`, `gen_ai.response.model`, `gen_ai.response.id`, `gen_ai.response.finish_reasons`, `gen_ai.response.time_to_first_chunk`, `gen_ai.usage.*`, `gen_ai.conversation.id`, `server.address`, `server.port`, `conversant.request.purpose`, `conversant.cache_hit`, `error.type` |
+//! | a request to a model | `chat {model}`, `text_completion {model}` | client | `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.request.stream`, `gen_ai.request.stop_sequences`, `gen_ai.output.type`, `gen_ai.response.model`, `gen_ai.response.id`, `gen_ai.response.finish_reasons`, `gen_ai.response.time_to_first_chunk`, `gen_ai.usage.*`, `gen_ai.conversation.id`, `server.address`, `server.port`, `conversant.request.purpose`, `conversant.request.id`, `conversant.cache_hit`, `error.type` |
 //! | a tool call of a tool loop | `execute_tool {tool}` | internal | `gen_ai.tool.name`, `gen_ai.tool.call.id`, `gen_ai.tool.type`, `gen_ai.conversation.id`, `error.type` |
 //!
 //! The requests of a memory, such as summaries, are children of the chain's span too, and have
 //! their purpose in `conversant.request.purpose`
 //! ([`RequestPurpose`](conversant_core::RequestPurpose)); other requests do not have the attribute.
 //! An answer from a cache has `conversant.cache_hit` and no usage.
+//!
+//! `conversant.request.id` is the id by which the server's provider finds a request (the header
+//! `x-request-id`), of errors too. `gen_ai.response.id` is the id of the answer's message, which
+//! custom models may set; the adapters of `conversant-models` do not.
 //!
 //! All have `gen_ai.operation.name`. The span of a chain has the times of its parts, in seconds:
 //! `conversant.queue.duration`, `conversant.load.duration`, `conversant.save.duration`. A failed

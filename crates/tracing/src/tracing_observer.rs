@@ -10,11 +10,15 @@ use std::{
 use conversant_core::{
     CallId, CallInfo, CallRecord, CallResult, Event, ModelDescription, ModelError, ModelRequest,
     Observer, ObserverIdentity, Reply, Report, RequestPurpose, ResponseFormat, ToolCall, Usage,
+    shortened, shown_name,
 };
 use serde_json::Value as Json;
 use tracing::{Span, field::Empty, info_span, warn};
 
 use crate::{content, names};
+
+/// The attribute with the server's id of a request.
+const REQUEST_ID: &str = "conversant.request.id";
 
 /// An observer that emits a span for each call of a chain, each request to a model and each tool
 /// call. See the [crate's page](crate) for their names and attributes.
@@ -166,6 +170,7 @@ impl TracingObserver {
                 "server.port" = model.server_port.map(i64::from),
                 "conversant.request.purpose" = purpose.is_memory().then(|| purpose.as_str()),
                 "conversant.cache_hit" = Empty,
+                "conversant.request.id" = Empty,
                 "error.type" = Empty,
             )
         });
@@ -175,11 +180,13 @@ impl TracingObserver {
         let reply = match result {
             Ok(reply) => reply,
             Err(error) => {
+                let api_error = error.api_error();
+                record_id(span, REQUEST_ID, api_error.and_then(|it| it.request_id.as_deref()));
                 return record_error(span, error.class(), &Report::new(error).to_string());
             }
         };
-        span.record("gen_ai.response.model", reply.model.as_deref());
-        span.record("gen_ai.response.id", reply.message.id());
+        record_model(span, reply);
+        record_id(span, "gen_ai.response.id", reply.message.id());
         let reasons: Vec<_> = std::iter::once(&reply.finish_reason)
             .chain(reply.alternatives.iter().map(|choice| &choice.finish_reason))
             .filter_map(|reason| reason.as_ref().map(ToString::to_string))
@@ -189,8 +196,11 @@ impl TracingObserver {
         }
         if reply.from_cache {
             span.record("conversant.cache_hit", true);
-        } else if let Some(usage) = &reply.usage {
-            record_usage(span, usage);
+        } else {
+            record_id(span, REQUEST_ID, reply.request_id.as_deref());
+            if let Some(usage) = &reply.usage {
+                record_usage(span, usage);
+            }
         }
         if self.content {
             span.record("gen_ai.output.messages", content::output(reply));
@@ -266,7 +276,7 @@ impl Observer for TracingObserver {
             }
             Event::AnswerRejected { number, reply, .. } => {
                 if let Some((span, usage)) = self.request(call, *number).zip(reply.usage.as_ref()) {
-                    span.record("gen_ai.response.model", reply.model.as_deref());
+                    record_model(&span, reply);
                     record_usage(&span, usage);
                 }
             }
@@ -304,6 +314,18 @@ impl Observer for TracingObserver {
 
     fn identity(&self) -> Option<ObserverIdentity> {
         ObserverIdentity::of(&*self.calls)
+    }
+}
+
+/// Records the name of the model as the server reports it: it can be of any length.
+fn record_model(span: &Span, reply: &Reply) {
+    span.record("gen_ai.response.model", reply.model.as_deref().map(shortened).as_deref());
+}
+
+/// Records an id that a server made: it can be any text.
+fn record_id(span: &Span, name: &str, id: Option<&str>) {
+    if let Some(id) = id {
+        span.record(name, &*shown_name(id));
     }
 }
 

@@ -126,7 +126,11 @@ async fn a_call_over_http_has_the_conventions_names() {
         ServerAnswer::error(503, "overloaded", "try later").with_header("retry-after-ms", "1");
     let server = OpenAiServer::builder()
         .reply(overloaded)
-        .reply(ServerAnswer::text("a secret answer").with_usage(120, 30))
+        .reply(
+            ServerAnswer::text("a secret answer")
+                .with_usage(120, 30)
+                .with_header("x-request-id", "req_1"),
+        )
         .start()
         .unwrap();
     let model = OpenAiChat::builder("gpt-6-luna").base_url(server.base_url()).api_key("sk-x");
@@ -231,6 +235,28 @@ async fn names_of_tools_that_do_not_exist_are_content() {
         assert!(shown.contains(&format!("execute_tool {expected}")), "{shown}");
         assert!(shown.contains(&format!("gen_ai.tool.name = {expected:?}")), "{shown}");
         assert_eq!(shown.contains("my own words"), content, "{shown}");
+    }
+}
+
+/// The id that a provider's support asks for.
+#[tokio::test]
+async fn a_failed_request_has_its_id() {
+    for (id, shown) in [("req_2", "req_2"), ("my own words", "<12 bytes>")] {
+        let spans = Spans::record();
+        let failure = ServerAnswer::error(400, "x", "no").with_header("x-request-id", id);
+        let server = OpenAiServer::start([failure]).unwrap();
+        let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
+        let chain = LlmChain::builder()
+            .prompt(prompt())
+            .model(model)
+            .memory(memory())
+            .observer(TracingObserver::new())
+            .build()
+            .unwrap();
+        chain.predict(input()).await.unwrap_err();
+        let lines = spans.show();
+        assert!(lines.contains(&format!("conversant.request.id = {shown:?}")), "{lines}");
+        assert!(!lines.contains("words"), "{lines}");
     }
 }
 
