@@ -49,7 +49,8 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let server = conversant_testkit::OpenAiServer::start(["Hello!"])?;
 //! # let base_url = server.base_url();
-//! let model = OpenAiChat::builder("gpt-6-luna").base_url(base_url).temperature(0.0).build()?;
+//! let model = OpenAiChat::builder("gpt-6-luna").base_url(base_url).reasoning_effort("none");
+//! let model = model.temperature(0.0).build()?;
 //! let reply = model.generate(&ChatRequest::new(Message::human("Hi there my friend"))).await?;
 //! assert_eq!(reply.text(), "Hello!");
 //! # Ok(())

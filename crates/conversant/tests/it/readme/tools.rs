@@ -21,7 +21,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let weather = FnTool::typed("weather", "The weather in a city.", |city: City| async move {
         Ok(format!("rain in {}", city.name).into())
     });
-    let model = OpenAiChat::from_env("gpt-6-luna").build()?;
+    // `OpenAiResponses` (feature `responses`) takes tools at any effort.
+    let model = OpenAiChat::from_env("gpt-6-luna").reasoning_effort("none").build()?;
     let chain = LlmChain::builder()
         .prompt(PromptTemplate::from_template("Do I need an umbrella in {city} today?")?)
         .model(ToolLoop::builder(model).tool(weather).build()?)

@@ -38,7 +38,9 @@ impl<M: ChatEndpoint> OpenAiBuilder<M> {
     }
 
     /// Sets the tools that the model may call. The
-    /// [`tools`](conversant_core::CallOptions::tools) of a call replace them.
+    /// [`tools`](conversant_core::CallOptions::tools) of a call replace them. On
+    /// `/chat/completions`, OpenAI's models that reason refuse them: use `OpenAiResponses`, or set
+    /// the reasoning effort to `none`.
     ///
     /// # Examples
     ///

@@ -5,13 +5,15 @@ use serde_json::{Map, Value as Json};
 use super::{OpenAiBuilder, markers::TextEndpoint};
 
 impl<M: TextEndpoint> OpenAiBuilder<M> {
-    /// Sets the sampling temperature, from 0 to 2.
+    /// Sets the sampling temperature, from 0 to 2. OpenAI's models refuse it while they reason, as
+    /// they do [`top_p`](Self::top_p), the penalties and [`logit_bias`](Self::logit_bias): with the
+    /// reasoning effort `none`, those that allow it take it.
     pub fn temperature(mut self, temperature: f64) -> Self {
         self.params.set_within("temperature", temperature, 0.0..=f64::INFINITY);
         self
     }
 
-    /// Sets the maximum number of tokens of an answer; `None` sends no limit.
+    /// Sets the maximum number of tokens of an answer, at least 1; `None` sends no limit.
     pub fn max_tokens(mut self, tokens: impl Into<Option<u32>>) -> Self {
         match tokens.into() {
             Some(tokens) => self.params.set("max_tokens", tokens),
@@ -20,7 +22,8 @@ impl<M: TextEndpoint> OpenAiBuilder<M> {
         self
     }
 
-    /// Sets the probability mass to sample from (nucleus sampling), from 0 to 1.
+    /// Sets the probability mass to sample from (nucleus sampling), from 0 to 1. OpenAI's models
+    /// refuse it while they reason.
     pub fn top_p(mut self, top_p: f64) -> Self {
         self.params.set_within("top_p", top_p, 0.0..=1.0);
         self
@@ -34,19 +37,21 @@ impl<M: TextEndpoint> OpenAiBuilder<M> {
     }
 
     /// Sets the stop sequences. The [`stop`](conversant_core::CallOptions::stop) of a call replaces
-    /// them.
+    /// them. OpenAI's models that reason refuse them.
     pub fn stop(mut self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.params.set_stop(stop);
         self
     }
 
-    /// Sets the penalty for tokens that occurred before, from -2 to 2.
+    /// Sets the penalty for tokens that occurred before, from -2 to 2. OpenAI's models refuse it
+    /// while they reason.
     pub fn presence_penalty(mut self, penalty: f64) -> Self {
         self.params.set_float("presence_penalty", penalty);
         self
     }
 
-    /// Sets the penalty for tokens by how often they occurred before, from -2 to 2.
+    /// Sets the penalty for tokens by how often they occurred before, from -2 to 2. OpenAI's models
+    /// refuse it while they reason.
     pub fn frequency_penalty(mut self, penalty: f64) -> Self {
         self.params.set_float("frequency_penalty", penalty);
         self
