@@ -49,7 +49,7 @@ pub(super) struct Params {
     fields: Map<String, Json>,
     /// The defaults of a call's options.
     pub(super) options: CallOptions,
-    /// What `build` refuses.
+    /// The faults of the parameters, which `build` refuses.
     pub(super) faults: Faults,
 }
 

@@ -65,7 +65,7 @@ struct Styles {
     usual: ResponsesStyle,
     /// After the server has refused the reasoning.
     without_reasoning: ResponsesStyle,
-    /// What is set of the parameter `text`.
+    /// The fields of the parameter `text` that are set.
     text: Map<String, Json>,
 }
 
@@ -212,7 +212,7 @@ impl OpenAiBuilder<OpenAiResponses> {
     }
 }
 
-/// Returns whether a model is one of OpenAI's that reason unless they are told not to, by its name:
+/// Returns whether a model is one of OpenAI's that reason unless the effort is `none`, by its name:
 /// gpt-5 and later, and the o series. OpenAI refuses to encrypt the reasoning of others.
 fn is_reasoning_model(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);

@@ -68,7 +68,7 @@ async fn a_token_is_masked_without_its_scheme() {
     assert!(!all(&error).contains("canary"), "{}", all(&error));
 }
 
-/// What a model writes over and over is masked in one pass, within the stack of a thread.
+/// A text that a model repeats is masked in one pass, within the stack of a thread.
 #[tokio::test]
 async fn a_long_answer_that_breaks_off_is_masked() {
     for piece in ["\\", "&amp;", "amp;"] {

@@ -61,7 +61,7 @@ fn credentials_are_masked_without_their_scheme() {
     }
 }
 
-/// What is kept of a body is cut to a size, or by a connection that breaks off.
+/// A body is cut to a size, or by a connection that breaks off.
 #[test]
 fn a_key_that_is_cut_off_is_masked() {
     let mask = Mask::new(["canary-0123456789".into(), "tok/a&b+\"c\\d=e f".into()]);

@@ -59,8 +59,8 @@ impl<M> OpenAiBuilder<M> {
     /// instead. An endpoint `…/openai/v1` has no deployments: set it with
     /// [`base_url`](Self::base_url). It is the one that `OpenAiResponses` needs.
     ///
-    /// Requests are written as Azure needs them, and observers see the provider `azure.ai.openai`,
-    /// whatever the address is; [`dialect`](Self::dialect) sets another form.
+    /// At any address, requests are written as Azure needs them, and observers see the provider
+    /// `azure.ai.openai`; [`dialect`](Self::dialect) sets another form.
     ///
     /// # Examples
     ///
