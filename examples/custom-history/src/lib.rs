@@ -1,7 +1,7 @@
-//! A custom history on `conversant-core` alone: conversations in a map. A real one would use a
-//! database.
+//! A custom history on `conversant-core` alone: conversations in a map. Others use a database.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Messages, Range, SessionId, Slice, Turn, TurnId, Version,
@@ -24,7 +24,7 @@ struct Log {
 #[async_trait]
 impl ChatHistory for Shelf {
     async fn load(&self, id: &SessionId, range: Range) -> Result<Slice, HistoryError> {
-        let shelf = self.0.lock().map_err(|_| HistoryError::Busy)?;
+        let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let cut = |log: &Log| range.cut(log.epoch, &log.messages, &log.starts);
         Ok(shelf.get(id).map_or_else(Slice::default, cut))
     }
@@ -35,16 +35,16 @@ impl ChatHistory for Shelf {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        let mut shelf = self.0.lock().map_err(|_| HistoryError::Busy)?;
-        let log = shelf.entry(id.clone()).or_default();
-        if let Some((stored, end)) = log.turns.get(&turn.id()) {
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((stored, end)) = shelf.get(id).and_then(|log| log.turns.get(&turn.id())) {
             return turn.check_stored(stored).map(|()| *end); // saving it twice is saving it once
         }
-        let start = log.messages.len();
-        expect.check(Version::new(log.epoch, start as u64))?;
-        log.messages.extend(turn.messages().iter_shared().cloned());
-        let end = Version::new(log.epoch, log.messages.len() as u64);
+        let (epoch, start) = shelf.get(id).map_or((0, 0), |log| (log.epoch, log.messages.len()));
+        expect.check(Version::new(epoch, start as u64))?;
+        let end = Version::new(epoch, (start + turn.messages().len()) as u64);
         if !turn.messages().is_empty() {
+            let log = shelf.entry(id.clone()).or_default();
+            log.messages.extend(turn.messages().iter_shared().cloned());
             log.starts.push(start); // without messages, it is not a turn of the conversation
             log.turns.insert(turn.id(), (turn.clone(), end));
         }
@@ -52,7 +52,7 @@ impl ChatHistory for Shelf {
     }
 
     async fn clear(&self, id: &SessionId) -> Result<(), HistoryError> {
-        let mut shelf = self.0.lock().map_err(|_| HistoryError::Busy)?;
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let log = shelf.entry(id.clone()).or_default();
         *log = Log { epoch: log.epoch + 1, ..Log::default() };
         Ok(())
