@@ -22,7 +22,8 @@ pub const HELP: &str = "\
 /models            lists the models of the server, or those that can be downloaded
 /usage             shows the tokens that were used since the start
 /export FILE       writes the conversation to a file: Markdown, or JSON if it ends with .json
-/clear             deletes what has been said in this conversation, after asking
+/clear             deletes what has been said in this conversation, after asking; the lines of the
+                   prompt are kept beside the conversations (--help says where)
 /quit              ends the chat, as Ctrl-D does
 \"\"\"                begins and ends a message of several lines, or of a command's words
 Ctrl-C             cancels an answer; the memory keeps what was said before it";
@@ -107,9 +108,10 @@ pub fn read(line: &str) -> Line {
     Line::Command(command)
 }
 
-/// Returns whether a text has a line that is a command, so that it is a script and not a question.
-pub fn is_script(text: &str) -> bool {
-    text.lines().any(|line| matches!(read(line.trim()), Line::Command(_)))
+/// Returns the command with which a text begins, which may be a script and no question.
+pub fn first_command(text: &str) -> Option<&str> {
+    let first = text.trim_start().lines().next()?.trim_end();
+    matches!(read(first), Line::Command(_)).then_some(first)
 }
 
 #[cfg(test)]
@@ -117,16 +119,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_with_a_command_is_a_script() {
+    fn a_text_that_begins_with_a_command_may_be_a_script() {
         for (text, expected) in [
-            ("What is 1 + 1?", false),
-            ("Hi\n/history\n", true),
-            ("/usr/bin/env\nis a path", false),
-            ("  /quit", true),
-            ("/title", false),
-            ("", false),
+            ("What is 1 + 1?", None),
+            ("Hi\n/history\n", None),
+            ("\n /session ada \nHi", Some("/session ada")),
+            ("/usr/bin/env\nis a path", None),
+            ("  /quit", Some("/quit")),
+            ("/title", None),
+            ("", None),
         ] {
-            assert_eq!(is_script(text), expected, "{text:?}");
+            assert_eq!(first_command(text), expected, "{text:?}");
         }
     }
 }

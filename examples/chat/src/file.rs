@@ -1,6 +1,11 @@
 //! The SQLite file that keeps conversations.
 
-use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::os::unix::fs::DirBuilderExt;
+use std::{
+    fs::DirBuilder,
+    path::{Path, PathBuf},
+};
 
 use conversant_history_sqlite::SqliteHistory;
 use etcetera::BaseStrategy;
@@ -25,11 +30,15 @@ fn named(failure: Failure, file: &Path) -> Failure {
     }
 }
 
-/// Returns the path of a file in the user's data folder, which is created.
+/// Returns the path of a file in the user's data folder, which is created. Other users of the
+/// machine cannot look into it.
 pub fn data_file(name: &str) -> Result<PathBuf, Failure> {
     let strategy = etcetera::choose_base_strategy().map_err(Failure::other)?;
     let folder = strategy.data_dir().join("conversant");
-    std::fs::create_dir_all(&folder).map_err(|error| {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    builder.mode(0o700);
+    builder.recursive(true).create(&folder).map_err(|error| {
         Failure::Other(format!("cannot create the folder `{}`: {error}", folder.display()))
     })?;
     Ok(folder.join(name))

@@ -44,10 +44,15 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     let is_interactive = std::io::stdin().is_terminal() && arguments.question().is_none();
+    if is_interactive && arguments.script {
+        let line = "cannot execute the standard input: it is a terminal; give a file, such as \
+                    `chat --script < FILE`";
+        return Err(Failure::Usage(line.to_owned()));
+    }
     // A file that cannot be used is reported before a model is loaded, or paid.
     let store = Store::open(&arguments, is_interactive)?;
     let input = input()?;
-    let question = question(&arguments, &input);
+    let question = question(&arguments, input.as_deref())?;
     if question.is_none() && input.is_none() && !is_interactive {
         // There is nothing to answer, so no model is loaded.
         return Ok(());
@@ -83,12 +88,22 @@ fn input() -> Result<Option<String>, Failure> {
 }
 
 /// Returns the question: the command line's, with the standard input before it, or the standard
-/// input alone, unless that has commands.
-fn question(arguments: &Arguments, input: &Option<String>) -> Option<String> {
-    match (arguments.question(), input) {
-        (Some(question), Some(input)) => Some(format!("{}\n\n{question}", input.trim_end())),
-        (Some(question), None) => Some(question.to_owned()),
-        (None, Some(input)) if !command::is_script(input) => Some(input.trim_end().to_owned()),
-        (None, _) => None,
-    }
+/// input alone. `None` if that is a script, or if there is none.
+fn question(arguments: &Arguments, input: Option<&str>) -> Result<Option<String>, Failure> {
+    let question = match (arguments.question(), input) {
+        (Some(question), Some(input)) => format!("{}\n\n{question}", input.trim_end()),
+        (Some(question), None) => question.to_owned(),
+        (None, Some(input)) if !arguments.script => match command::first_command(input) {
+            // To ask it would be paid for, and to execute it could delete what was said.
+            Some(command) => {
+                return Err(Failure::Usage(format!(
+                    "cannot ask the standard input: it begins with the command `{command}`; \
+                     --script executes it, and with a question on the command line it is a text"
+                )));
+            }
+            None => input.trim_end().to_owned(),
+        },
+        (None, _) => return Ok(None),
+    };
+    Ok(Some(question))
 }

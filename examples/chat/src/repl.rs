@@ -1,6 +1,6 @@
 //! The prompt: messages are answered, and commands are executed.
 
-use chat::{backend::Backend, failure::Failure, file::data_file, model_arguments::ModelArguments};
+use chat::{backend::Backend, failure::Failure, model_arguments::ModelArguments};
 use conversant_core::{Point, SessionId, Usage};
 
 use crate::{
@@ -46,8 +46,6 @@ impl Repl {
 
     /// Reads lines from the terminal and answers them, until `/quit` or the end of the input.
     pub async fn run(&mut self) -> Result<(), Failure> {
-        // Lines are remembered where conversations are kept.
-        let file = self.store.file.as_ref().map(|_| data_file("lines.txt")).transpose()?;
         let Conversation { session, .. } = &self.conversation;
         let messages = match self.store.version(session).await?.messages {
             0 => String::new(),
@@ -55,7 +53,7 @@ impl Repl {
         };
         let (model, place) = (self.backend.name(), self.store.place());
         println!("{model} · session `{session}`{messages}, {place} · /help");
-        self.answer(&mut Lines::terminal(file)?).await
+        self.answer(&mut Lines::terminal(self.store.lines.clone())?).await
     }
 
     /// Answers the lines of a text.

@@ -1,6 +1,9 @@
 //! Where conversations are kept, and what is done to them.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use chat::{failure::Failure, file, title::title};
 use conversant_core::{ChatHistory, Expect, Messages, Point, Range, SessionId, Version};
@@ -17,6 +20,8 @@ pub struct Store {
     pub history: Arc<dyn ChatHistory>,
     /// The file, if there is one.
     pub file: Option<PathBuf>,
+    /// The file of the lines of the prompt, beside that of the conversations.
+    pub lines: Option<PathBuf>,
 }
 
 /// The last turn of a conversation.
@@ -33,16 +38,16 @@ impl Store {
     /// conversation has a name or is held at a prompt.
     pub fn open(arguments: &Arguments, is_interactive: bool) -> Result<Self, Failure> {
         let is_kept = !arguments.no_db && (is_interactive || arguments.session.is_some());
-        let file = match (&arguments.db, is_kept) {
-            (Some(file), _) => Some(file.clone()),
-            (None, true) => Some(file::default_file()?),
-            (None, false) => None,
+        let (file, lines) = match (&arguments.db, is_kept) {
+            (Some(file), _) => (Some(file.clone()), Some(lines_beside(file))),
+            (None, true) => (Some(file::default_file()?), Some(file::data_file("lines.txt")?)),
+            (None, false) => (None, None),
         };
         let history: Arc<dyn ChatHistory> = match &file {
             Some(file) => Arc::new(file::open(file, false)?),
             None => Arc::new(InMemoryHistory::new()),
         };
-        Ok(Self { history, file })
+        Ok(Self { history, file, lines })
     }
 
     /// Returns where conversations are kept, for people to read.
@@ -125,7 +130,7 @@ impl Store {
         let view = self.history.at(point).ok_or_else(|| {
             Failure::Other("cannot go back to an earlier turn: the history has no branches".into())
         })?;
-        Ok(Self { history: view, file: self.file.clone() })
+        Ok(Self { history: view, ..self.clone() })
     }
 
     /// Returns a name that no conversation has.
@@ -138,4 +143,12 @@ impl Store {
         }
         Err(Failure::Other("cannot name a conversation: there are too many; use /new NAME".into()))
     }
+}
+
+/// Returns the file of the lines of the prompt beside a file of conversations: who moves, encrypts
+/// or destroys the one finds the other.
+fn lines_beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".lines");
+    name.into()
 }

@@ -23,7 +23,8 @@ pub(crate) fn a_conversation_goes_on_in_the_next_run() {
         .collect();
     assert_eq!(lengths, [1, 3, 1]);
 
-    let ran = type_in(&[&base[..], &["--session", "ada"]].concat(), "/sessions\n/history\n");
+    let script = [&base[..], &["--session", "ada", "--script"]].concat();
+    let ran = type_in(&script, "/sessions\n/history\n");
     assert_eq!(
         ran.stdout,
         "* ada\n  grace\nHuman: I am Ada.\nAI: Hi Ada!\nHuman: Who am I?\nAI: You are Ada.\n"

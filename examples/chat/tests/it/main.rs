@@ -43,6 +43,7 @@ conversant_harness::tests! {
         wrong_usage_is_exit_code_2,
         tokens_appear_as_they_come_and_ctrl_c_ends_with_130,
         standard_input_is_part_of_the_question,
+        commands_in_standard_input_are_not_executed,
         json_has_the_answer_and_what_belongs_to_it,
     }
     prompt {
@@ -68,6 +69,7 @@ conversant_harness::tests! {
         something_moves_while_the_model_thinks,
         several_lines_are_one_message,
         lines_are_remembered_over_starts,
+        the_files_of_a_user_are_the_users,
         colours_are_for_terminals_that_want_them,
         control_characters_of_a_model_are_shown,
         each_command_does_what_its_help_says,

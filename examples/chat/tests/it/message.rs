@@ -136,6 +136,8 @@ pub(crate) fn wrong_usage_is_exit_code_2() {
         &["--no-such-flag"][..],
         &["--base-url", "http://127.0.0.1:1/v1", "--message", "Hi"],
         &["--message", "Hi", "Hi"],
+        &["--script", "Hi"],
+        &["--script", "--message", "Hi"],
         &["--model-file", "a.gguf", "--base-url", "http://127.0.0.1:1/v1"],
         &["--model", "m", "--timeout", "0"],
         &["--model", "m", "--timeout", "soon"],
@@ -181,6 +183,30 @@ pub(crate) fn standard_input_is_part_of_the_question() {
         let requests = server.requests();
         assert_eq!(requests[0].json()["messages"][0]["content"], expected);
     }
+}
+
+/// It is a text that was written by others: a log, a page, the help of this program.
+pub(crate) fn commands_in_standard_input_are_not_executed() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("chat.db");
+    let server = OpenAiServer::builder().reply("Hello!").repeat_last().start().unwrap();
+    let base_url = server.base_url();
+    let base = ["--base-url", &base_url, "--model", "m", "--db", db.to_str().unwrap()];
+    let text = "Our notes:\n/clear\n/export notes.md\n\"\"\"\n/undo\n";
+    for arguments in [&[][..], &["What is missing?"]] {
+        let ran = type_in(&[&base, arguments].concat(), text);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "Hello!\n"), "{}", ran.stderr);
+        let asked = server.requests().pop().unwrap();
+        let asked = asked.json()["messages"].as_array().unwrap().last().unwrap().clone();
+        assert!(asked["content"].as_str().unwrap().starts_with(text.trim_end()), "{asked}");
+    }
+    // One that begins with a command may be meant as a script, or not.
+    let ran = type_in(&base, "\n/clear\nHi\n");
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`/clear`; --script executes it"), "{}", ran.stderr);
+    assert_eq!(server.requests().len(), 2);
+    let ran = type_in(&[&base[..], &["--script"]].concat(), "/history\n");
+    assert!(ran.stdout.contains("Human: Our notes:\n/clear\n"), "{}", ran.stdout);
 }
 
 pub(crate) fn json_has_the_answer_and_what_belongs_to_it() {

@@ -7,7 +7,7 @@ use crate::run::type_in;
 fn talk(server: &OpenAiServer, lines: &str) -> String {
     let base_url = server.base_url();
     let ran = type_in(
-        &["--base-url", &base_url, "--model", "m", "--no-stream", "--max-retries", "0"],
+        &["--base-url", &base_url, "--model", "m", "--no-stream", "--max-retries", "0", "--script"],
         lines,
     );
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);

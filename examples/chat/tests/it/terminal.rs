@@ -178,6 +178,27 @@ pub(crate) fn lines_are_remembered_over_starts() {
     assert_eq!(questions(&server), ["remember me"; 2]);
 }
 
+/// Lines are beside the conversations, wherever these are, and other users cannot read the folder.
+pub(crate) fn the_files_of_a_user_are_the_users() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (data, db) = (folder.path().join("data/conversant"), folder.path().join("work.db"));
+    let server = OpenAiServer::builder().reply("Hello!").repeat_last().start().unwrap();
+    for (more, line, file) in [
+        (&["--db", db.to_str().unwrap()][..], "at work", folder.path().join("work.db.lines")),
+        (&[], "at home", data.join("lines.txt")),
+    ] {
+        let mut terminal = Terminal::start(&server, folder.path(), more);
+        terminal.expect("> ");
+        terminal.say(line, "Hello!");
+        terminal.end();
+        let lines = std::fs::read_to_string(file).unwrap();
+        assert!(lines.contains(line) && lines.matches("at ").count() == 1, "{lines}");
+    }
+    assert_eq!(data.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+}
+
 pub(crate) fn colours_are_for_terminals_that_want_them() {
     for (env, expected) in [
         (&[][..], "a \x1b[0m\x1b[1m**bold**\x1b[0m word"),

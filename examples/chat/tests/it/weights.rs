@@ -14,7 +14,8 @@ pub(crate) fn a_name_is_remembered_over_a_restart() -> Tested {
     let answer = ask("What is my name?");
     assert!(answer.stdout.contains("Ada"), "{}", answer.stdout);
 
-    let taken_back = type_in(&base, "/undo\n/history\n/title names\n/sessions\n/usage\n");
+    let script = [&base[..], &["--script"]].concat();
+    let taken_back = type_in(&script, "/undo\n/history\n/title names\n/sessions\n/usage\n");
     assert!(taken_back.stdout.starts_with("(took back: What is my name?)\nHuman: My name is Ada."));
     assert!(taken_back.stdout.ends_with("* chat  names\n0 tokens read, 0 tokens written\n"));
     Ok(())
