@@ -10,6 +10,7 @@ use axum::{
 use conversant_chains::ChainError;
 use conversant_core::{HistoryError, Report};
 use serde_json::json;
+use tokio::task::JoinError;
 
 /// The wait before a request is repeated, where the failure says none.
 const RETRY: Duration = Duration::from_secs(1);
@@ -17,6 +18,16 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Returns a function that makes a response with a status from an error.
 pub(crate) fn status<E: Error>(status: StatusCode) -> impl Fn(E) -> Response {
     move |error| response(status, &error, None)
+}
+
+/// Returns the response of a call that did not come to its end. Its text has none of the panic's
+/// words, which may be those of the user.
+#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(crate) fn of_task(error: JoinError) -> Response {
+    eprintln!("service: a call {}", if error.is_panic() { "panicked" } else { "was cancelled" });
+    let line = "cannot answer: the service failed; try again";
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    (status, Json(json!({"error": line, "answer": null}))).into_response()
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]

@@ -13,6 +13,22 @@
 //!
 //! A client that leaves a stream stops it, and what was received is stored as an incomplete turn. A
 //! repetition with its id gets 409 then; if nothing was received, it is a new call.
+//!
+//! # What it leaves to you
+//!
+//! - *Who asks.* There are neither accounts nor limits for each user: all who reach the service
+//!   read and continue each session whose id they know, and read `/metrics`. Put it behind a proxy
+//!   that knows the user, and make the session's id from the user, not from the request. On the
+//!   machine itself, a page of another site that a browser opens may reach it as well (DNS
+//!   rebinding); the guard of `examples/web-chat` refuses such requests by their `Host`.
+//! - *Encryption.* It speaks HTTP, for a proxy in front of it.
+//!
+//! # Its end
+//!
+//! After Ctrl-C or SIGTERM it takes no requests. Those that run have the time of a call, and then
+//! parts of streams are stored: with the defaults, 70 seconds in all. A supervisor must wait longer
+//! before it kills (by default, Docker waits for 10 seconds, Kubernetes for 30 and systemd for 90),
+//! or `--end` must be shorter. A second signal ends it at once.
 
 #![allow(clippy::print_stderr, clippy::result_large_err, reason = "a program's log and responses")]
 
@@ -20,7 +36,11 @@ mod failure;
 pub mod listener;
 pub mod routes;
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{http::StatusCode, response::Result};
 use conversant_chains::{Conversations, LlmChain};
@@ -33,13 +53,17 @@ use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholde
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinError,
-    time::timeout,
+    time::timeout_at,
 };
 
 use crate::listener::ConnectionLimits;
 
-/// The time that each of the last steps of the service has.
-const END_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time that each of the last two steps of the service has: parts of streams are stored, and
+/// the conversations are closed.
+const LAST_STEP: Duration = Duration::from_secs(5);
+
+/// The time that is left at the end of the service when streams are told to end.
+pub const LAST_STEPS: Duration = Duration::from_secs(2 * LAST_STEP.as_secs());
 
 /// The most calls at the same time that go on if their clients leave. Others wait for a place, as
 /// long as their clients do.
@@ -89,17 +113,19 @@ impl Service {
         Ok(Self { conversations, ending, calls, history, meter, limit })
     }
 
-    /// Ends the service after its connections: stores the parts of answers that clients do not
-    /// read, waits for the calls whose clients have left, and returns the number of calls that were
-    /// given up.
-    pub async fn close(&self) -> usize {
+    /// Ends the service after its connections, by a time: stores the parts of answers that clients
+    /// do not read, waits for the calls whose clients have left, and returns the number of calls
+    /// that were given up.
+    pub async fn close(&self, end: Instant) -> usize {
+        let before =
+            |time| tokio::time::Instant::from(end.checked_sub(time).unwrap_or_else(Instant::now));
         self.ending.send_replace(true);
         // All places are free when the last of the calls has ended.
         let all = u32::try_from(MAX_CALLS).unwrap_or(u32::MAX);
-        let _ = timeout(self.limit, self.calls.acquire_many(all)).await;
+        let _ = timeout_at(before(LAST_STEPS), self.calls.acquire_many(all)).await;
         // Before the conversations are closed, so that their parts can be saved.
-        let _ = timeout(END_TIMEOUT, self.ending.closed()).await;
-        self.conversations.close(END_TIMEOUT).await
+        let _ = timeout_at(before(LAST_STEP), self.ending.closed()).await;
+        self.conversations.close(end.saturating_duration_since(Instant::now())).await
     }
 
     fn chain(&self, session: &str) -> Result<LlmChain> {
@@ -147,13 +173,13 @@ pub fn is_postgres_url(store: &str) -> bool {
     ["postgres://", "postgresql://"].iter().any(|scheme| store.starts_with(scheme))
 }
 
-/// Returns the limits of connections for calls that must end within a limit: a connection lasts for
-/// 15 minutes more than a call, and requests have the time of a call to end with the service.
+/// Returns the limits of connections for calls that must end within a limit: the last response of a
+/// connection has the time of a body and of a call, and requests have the time of a call to end
+/// with the service.
 #[must_use]
 pub fn connections_for_calls(limit: Duration) -> ConnectionLimits {
-    let limits = ConnectionLimits::default();
-    let lifetime = limit.saturating_add(limits.lifetime);
-    ConnectionLimits { lifetime, end_timeout: limit, ..limits }
+    let last_response = limit.saturating_mul(2).saturating_add(LAST_STEP);
+    ConnectionLimits { last_response, end_timeout: limit, ..ConnectionLimits::default() }
 }
 
 fn id(session: &str) -> Result<SessionId> {

@@ -1,17 +1,16 @@
 //! Connections, within limits: none of them can hold the service, or its end, by being slow.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use tokio::{
-    net::TcpListener,
-    sync::Semaphore,
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
 
@@ -22,20 +21,24 @@ pub struct ConnectionLimits {
     pub max: usize,
     /// The time within which the head of a request must have come. A connection without one ends.
     pub head_timeout: Duration,
-    /// The time after which a connection ends, also in the middle of a response.
+    /// The time after which a connection takes no more requests. One that runs is answered, with
+    /// `Connection: close`.
     pub lifetime: Duration,
+    /// The time that this last response has. The connection ends then, also in the middle of it.
+    pub last_response: Duration,
     /// The time that requests have to end with the service.
     pub end_timeout: Duration,
 }
 
 impl Default for ConnectionLimits {
     /// Returns the limits of a service in general: 1,024 connections, 10 seconds for a head, 15
-    /// minutes for a connection and 5 seconds for the end.
+    /// minutes for a connection, 11 more for its last response, and 5 seconds for the end.
     fn default() -> Self {
         Self {
             max: 1024,
             head_timeout: Duration::from_secs(10),
             lifetime: Duration::from_secs(900),
+            last_response: Duration::from_secs(660),
             end_timeout: Duration::from_secs(5),
         }
     }
@@ -52,10 +55,11 @@ pub async fn serve(
     end: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Semaphore::new(limits.max));
-    let graceful = GracefulShutdown::new();
+    // Each connection has a receiver.
+    let ending = watch::Sender::new(false);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout);
-    let mut end = std::pin::pin!(end);
+    let mut end = pin!(end);
     loop {
         let accept = async {
             let place = Arc::clone(&places).acquire_owned().await;
@@ -73,13 +77,28 @@ pub async fn serve(
         let _ = socket.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
         let connection = http.serve_connection(TokioIo::new(socket), service);
-        let connection = graceful.watch(connection);
+        let ended = ending.subscribe();
         tokio::spawn(async move {
-            // An error is the client's, and others need not know it.
-            let _ = timeout(limits.lifetime, connection).await;
+            run(connection, limits, ended).await;
             drop(place);
         });
     }
     drop(listener);
-    let _ = timeout(limits.end_timeout, graceful.shutdown()).await;
+    ending.send_replace(true);
+    let _ = timeout(limits.end_timeout, ending.closed()).await;
+}
+
+type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+
+/// Runs a connection until it, its lifetime or the service ends, and answers the request that runs
+/// then. An error is the client's, and others need not know it.
+async fn run(connection: Connection, limits: ConnectionLimits, mut ending: watch::Receiver<bool>) {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = sleep(limits.lifetime) => {}
+        _ = ending.wait_for(|ending| *ending) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(limits.last_response, connection).await;
 }

@@ -66,9 +66,7 @@ async fn turn(
     Json(Question { message, turn }): Json<Question>,
 ) -> Result<Json<Value>> {
     let (chain, options) = (service.chain(&session)?, service.options(turn));
-    let answered = service.run(answer(chain, message, options)).await;
-    // The call has panicked.
-    answered.map_err(failure::status(StatusCode::INTERNAL_SERVER_ERROR))?
+    service.run(answer(chain, message, options)).await.map_err(failure::of_task)?
 }
 
 async fn answer(chain: LlmChain, message: String, options: CallOptions) -> Result<Json<Value>> {

@@ -8,7 +8,8 @@ const MAX_DEPTH = 8;
 /** The longest emphasis or link, in characters. It bounds the search for its end. */
 const MAX_SPAN = 2000;
 const SCHEMES = ["http:", "https:", "mailto:"];
-const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]*)[^`]*$/;
+// No two parts of an expression take the same characters, or a line of blanks would take too long.
+const FENCE = /^ {0,3}(`{3,}|~{3,})[ \t]*([\w+#.-]*)/;
 const HEADING = /^ {0,3}(#{1,6}) (.*)$/;
 const ITEM = /^( {0,12})([-*+]|\d{1,9}[.)]) +(.*)$/;
 const QUOTE = /^ {0,3}> ?(.*)$/;
@@ -50,8 +51,8 @@ function blocks(lines, depth) {
 }
 
 function fence(lines, at) {
-  const [, mark, language] = FENCE.exec(lines[at]) ?? [];
-  if (!mark) return null;
+  const [begin, mark, language] = FENCE.exec(lines[at]) ?? [];
+  if (!mark || (mark[0] === "`" && lines[at].includes("`", begin.length))) return null;
   const closes = (line) => line.trim().length >= mark.length && line.trim() === mark[0].repeat(line.trim().length);
   let end = at + 1;
   while (end < lines.length && !closes(lines[end])) end += 1;
@@ -257,7 +258,9 @@ function link(text, at, depth) {
 
 function bareLink(text, at) {
   const match = URL_START.exec(text.slice(at, at + MAX_SPAN));
-  const address = match?.[0].replace(/[.,;:!?)\]*_]+$/, "");
+  let end = match?.[0].length ?? 0;
+  while (end > 0 && ".,;:!?)]*_".includes(match[0][end - 1])) end -= 1;
+  const address = match?.[0].slice(0, end);
   const node = address && anchor(address, [address]);
   return node ? { node, end: at + address.length } : null;
 }

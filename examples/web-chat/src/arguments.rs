@@ -15,7 +15,8 @@ pub struct Arguments {
     #[command(flatten)]
     pub model: ModelArguments,
 
-    /// The address to listen on, of this machine only. Port 0 is any free port.
+    /// The address to listen on, of this machine only. Port 0 is any free port. There are no
+    /// accounts: all users of the machine who reach it may read and delete the conversations.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3210", value_parser = loopback)]
     pub listen: SocketAddr,
 

@@ -7,7 +7,7 @@ use axum::{
     http::{StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
-use conversant_core::HistoryError;
+use conversant_core::{HistoryError, Report};
 use serde_json::json;
 
 /// A failure of a request: its status, and a line for the person at the browser.
@@ -48,11 +48,10 @@ impl From<HistoryError> for Failure {
         let status = StatusCode::from_u16(error.http_status());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let is_retryable = error.is_retryable();
-        let line = line(error);
         if status.is_server_error() {
-            eprintln!("web-chat: {line}");
+            eprintln!("web-chat: {}", Report::new(&error));
         }
-        Self { status, line, is_retryable }
+        Self { status, line: line(error), is_retryable }
     }
 }
 

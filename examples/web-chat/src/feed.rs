@@ -77,8 +77,8 @@ impl Log {
     }
 }
 
-/// The reason for which an answer cannot begin.
-#[derive(Debug, PartialEq, Eq)]
+/// The reason for which an answer cannot begin, or the conversation cannot be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// This answer is being written already.
     Same,
@@ -88,6 +88,8 @@ pub enum Refusal {
     Unsaved,
     /// The conversation is being changed.
     Held,
+    /// The service ends, or writes too many answers.
+    Closed,
 }
 
 /// Keeps answers of a conversation from beginning, until it is dropped.
@@ -146,15 +148,20 @@ impl Feed {
         }
     }
 
-    /// Keeps answers from beginning while the conversation is changed. `None` if one is being
-    /// written, or if another request changes the conversation.
-    pub fn hold(self: &Arc<Self>) -> Option<Hold> {
+    /// Keeps answers from beginning while the conversation is changed, or its answer is saved.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`] if an answer is being written, and [`Refusal::Held`] if another request
+    /// changes the conversation.
+    pub fn hold(self: &Arc<Self>) -> Result<Hold, Refusal> {
         let mut log = self.log();
-        if log.running.is_some() || log.is_held {
-            return None;
+        match log.running {
+            Some(_) => return Err(Refusal::Busy),
+            None if log.is_held => return Err(Refusal::Held),
+            None => {}
         }
         log.is_held = true;
-        Some(Hold(Arc::clone(self)))
+        Ok(Hold(Arc::clone(self)))
     }
 
     /// Reports that the conversation is deleted, with the turn that could not be saved.
@@ -181,6 +188,16 @@ impl Feed {
     /// Returns the answer that is being written.
     pub fn running(&self) -> Option<Running> {
         self.log().running.clone()
+    }
+
+    /// Returns the question of the answer that is being written, and the text that has come.
+    pub fn part(&self) -> Option<(String, String)> {
+        let log = self.log();
+        let question = log.running.as_ref()?.question.clone();
+        // Begun with the answer, the events are its own.
+        let pieces = log.events.iter().filter(|(name, _)| *name == "text");
+        let text = pieces.filter_map(|(_, data)| serde_json::from_str::<String>(data).ok());
+        Some((question, text.collect()))
     }
 
     /// Returns the turn that could not be saved.

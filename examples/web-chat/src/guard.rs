@@ -5,6 +5,8 @@
 //! - *Origin* and *Sec-Fetch-Site*: a page of another site may send requests here (CSRF), and says
 //!   where it is from.
 
+use std::net::SocketAddr;
+
 use axum::{
     extract::{Request, State},
     http::{
@@ -26,16 +28,30 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       frame-ancestors 'none'; require-trusted-types-for 'script'; \
                       trusted-types 'none'";
 
-/// The names of this machine, with the port at which the service listens.
+/// The port that browsers leave out of `Host` and `Origin`.
+const DEFAULT_PORT: u16 = 80;
+
+/// The address at which the service listens, and the names of this machine with its port.
 #[derive(Debug, Clone)]
 pub struct Guard {
-    hosts: [String; 3],
+    address: SocketAddr,
+    hosts: Vec<String>,
 }
 
 impl Guard {
-    /// Creates the guard of a service at a port.
-    pub fn new(port: u16) -> Self {
-        Self { hosts: ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}")) }
+    /// Creates the guard of a service at an address.
+    pub fn new(address: SocketAddr) -> Self {
+        let port = address.port();
+        let own = match address {
+            SocketAddr::V4(address) => address.ip().to_string(),
+            SocketAddr::V6(address) => format!("[{}]", address.ip()),
+        };
+        let names = [own.as_str(), "127.0.0.1", "localhost", "[::1]"];
+        let mut hosts: Vec<_> = names.iter().map(|name| format!("{name}:{port}")).collect();
+        if port == DEFAULT_PORT {
+            hosts.extend(names.map(str::to_owned));
+        }
+        Self { address, hosts }
     }
 
     /// Checks where a request comes from.
@@ -44,7 +60,7 @@ impl Guard {
         let Some(host) = host else {
             return Err(Failure::new(
                 StatusCode::MISDIRECTED_REQUEST,
-                format!("cannot answer for this host; open http://{}/", self.hosts[0]),
+                format!("cannot answer for this host; open http://{}/", self.address),
             ));
         };
         if headers.get_all(HOST).iter().count() > 1 {

@@ -16,6 +16,10 @@
 //!
 //! An answer belongs to the server, not to the tab that asked: its pieces are in the [`feed`] of
 //! its conversation, which any number of tabs read, each from where it was.
+//!
+//! After Ctrl-C or SIGTERM, answers that are being written end, and their parts are kept. If the
+//! store cannot write, this takes up to 22 seconds, and what is not saved is printed: a supervisor
+//! must wait longer before it kills.
 
 #![allow(
     clippy::missing_errors_doc,

@@ -55,10 +55,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let ended = async {
         interrupted().await;
-        end(&service).await;
+        end(&service, |line| eprintln!("web-chat: {line}")).await;
     };
-    serve(listener, router(service.clone(), address.port()), ConnectionLimits::default(), ended)
-        .await;
+    serve(listener, router(service.clone(), address), ConnectionLimits::default(), ended).await;
     Ok(())
 }
 

@@ -1,13 +1,14 @@
 //! An answer that is being written: from the chain into the feed, with and without readers.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::http::StatusCode;
 use conversant_chains::{ChainError, ChainStream, LlmChain};
 use conversant_core::{
-    ChatHistory, Delta, Expect, HistoryError, MemoryError, Point, Range, SessionId, ToolCallDelta,
-    Turn, TurnId, vars,
+    ChatHistory, Delta, Expect, HistoryError, MemoryError, Point, Range, Report, SessionId,
+    ToolCallDelta, Turn, TurnId, vars,
 };
+use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::json;
 use tokio::{
@@ -18,12 +19,9 @@ use tokio::{
 use crate::{
     failure::{Failure, line},
     feed::{Feed, Refusal, Running, Unsaved},
-    service::Service,
+    service::{Limits, Service},
     turn_view::{self, MessageView, TurnView},
 };
-
-/// The time that answers have to end with the service.
-const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A question.
 pub struct Question {
@@ -61,39 +59,40 @@ pub async fn begin(
         None => chain,
         Some(point) => chain.at(point).map_err(unsupported)?,
     };
-    let Ok(permit) = service.answers().try_acquire_owned() else {
-        let line =
-            "cannot begin the answer: too many are being written, or the service ends; try again";
-        return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, line));
-    };
     let (stop, stopped) = watch::channel(false);
-    let feed = service.feed(&session);
     let running = Running {
         turn: question.turn,
         question: question.message.clone(),
         after: question.after.map(turn_view::name),
         stop,
     };
-    match feed.begin(running) {
-        Ok(()) => {}
+    let (feed, permit) = match service.begin(&session, running) {
+        Ok(begun) => begun,
         Err(Refusal::Same) => return Ok(State::Running),
-        Err(Refusal::Busy) => {
-            let line = "cannot ask: an answer is being written; wait for its end, or stop it";
-            return Err(Failure::new(StatusCode::CONFLICT, line));
-        }
-        Err(Refusal::Unsaved) => {
-            let line = "cannot ask: the last answer is not saved; save it first";
-            return Err(Failure::new(StatusCode::CONFLICT, line));
-        }
-        Err(Refusal::Held) => {
-            let line = "cannot ask: the conversation is being changed or deleted; try again";
-            return Err(Failure::new(StatusCode::CONFLICT, line));
-        }
-    }
+        Err(refusal) => return Err(refused("ask", refusal)),
+    };
     let turn = question.turn;
     let reply = Reply { service: service.clone(), session, feed, turn, stopped, _permit: permit };
     tokio::spawn(reply.write(chain, question));
     Ok(State::Begun)
+}
+
+/// Returns the failure of a request that cannot be done in the state of the conversation.
+pub fn refused(what: &str, refusal: Refusal) -> Failure {
+    let (status, reason) = match refusal {
+        Refusal::Same | Refusal::Busy => {
+            (StatusCode::CONFLICT, "an answer is being written; wait for its end, or stop it")
+        }
+        Refusal::Unsaved => (StatusCode::CONFLICT, "the last answer is not saved; save it first"),
+        Refusal::Held => {
+            (StatusCode::CONFLICT, "the conversation is being changed or deleted; try again")
+        }
+        Refusal::Closed => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many answers are being written, or the service ends; try again",
+        ),
+    };
+    Failure::new(status, format!("cannot {what}: {reason}"))
 }
 
 /// Returns whether a turn is stored, on any branch.
@@ -186,17 +185,17 @@ impl Reply {
         match error {
             None => self.feed.end(turn, "stopped", &json!({"id": turn}), None),
             Some(error) => {
-                let line = line(error);
-                eprintln!("web-chat: {line}");
-                self.feed.end(turn, "failed", &json!({"id": turn, "error": line}), None);
+                log(&error);
+                let data = json!({"id": turn, "error": line(error)});
+                self.feed.end(turn, "failed", &data, None);
             }
         }
     }
 
     fn unsaved(&self, turn: Turn, after: Option<Point>, error: Option<ChainError>) {
         let is_lasting = error.as_ref().is_some_and(is_lasting);
+        error.iter().for_each(log);
         let error = error.map(line).unwrap_or_default();
-        eprintln!("web-chat: {error}");
         let data = json!({"id": turn.id(), "turn": TurnView::from(&turn), "error": error});
         if is_lasting {
             // To save it again would fail again, and nothing else could be asked.
@@ -253,6 +252,12 @@ impl Drop for Reply {
     }
 }
 
+/// Logs an error without the words of a server, which may quote the prompt: the person at the
+/// browser sees them, and others who read the log do not.
+fn log(error: &ChainError) {
+    eprintln!("web-chat: {}", Report::new(error));
+}
+
 /// Returns the turn that was answered and not saved.
 fn unsaved(error: Option<&ChainError>) -> Option<Turn> {
     Some(error?.not_saved()?.turn.clone())
@@ -279,6 +284,11 @@ async fn stopped(stopped: &mut watch::Receiver<bool>) {
 /// Saves an answer that could not be saved. Returns false if there is none.
 pub async fn save(service: &Service, session: &SessionId) -> Result<bool, Failure> {
     let feed = service.feed(session);
+    if feed.unsaved().is_none() {
+        return Ok(false);
+    }
+    // Else a deletion could come in between, and the conversation would be back.
+    let _hold = feed.hold().map_err(|refusal| refused("save the answer", refusal))?;
     let Some(Unsaved { turn, after }) = feed.unsaved() else { return Ok(false) };
     let history = service.history();
     match after.and_then(|point| history.at(point)) {
@@ -292,32 +302,35 @@ pub async fn save(service: &Service, session: &SessionId) -> Result<bool, Failur
 }
 
 /// Ends the service: no answers begin, those that are being written are stopped and their parts are
-/// kept, and streams end.
-pub async fn end(service: &Service) {
+/// kept, and streams end. The conversations do not wait for each other. Prints what is not saved.
+pub async fn end(service: &Service, print: impl Fn(String)) {
     let feeds = service.close();
     for running in feeds.iter().filter_map(|(_, feed)| feed.running()) {
         running.stop.send_replace(true);
     }
-    let all_end = async {
-        for (session, feed) in &feeds {
-            feed.idle().await;
-            save_or_print(service, session).await;
-        }
-    };
-    if timeout(END_TIMEOUT, all_end).await.is_err() {
-        eprintln!("web-chat: cannot end an answer within {END_TIMEOUT:?}; its part is not kept");
-    }
+    join_all(feeds.iter().map(|(session, feed)| end_answer(service, session, feed, &print))).await;
     service.end_readers();
 }
 
-/// Saves an answer that could not be saved, or prints it, before the service ends.
-async fn save_or_print(service: &Service, session: &SessionId) {
-    if let Err(failure) = save(service, session).await
-        && let Some(Unsaved { turn, .. }) = service.feed(session).unsaved()
+/// Waits for the end of an answer, and saves one that could not be saved, or prints it.
+async fn end_answer(service: &Service, session: &SessionId, feed: &Feed, print: &impl Fn(String)) {
+    let Limits { answer_end, last_save, .. } = *service.limits();
+    if timeout(answer_end, feed.idle()).await.is_err()
+        && let Some((question, text)) = feed.part()
     {
-        eprintln!("web-chat: {failure}; this is the turn of session `{session}`:");
-        for message in turn.messages() {
-            eprintln!("{}: {}", message.role().label(), message.text());
-        }
+        let fault = format!("cannot end an answer of session `{session}` within {answer_end:?}");
+        return print(format!("{fault}; this is its part:\nHuman: {question}\nAI: {text}"));
+    }
+    let fault = match timeout(last_save, save(service, session)).await {
+        Ok(Ok(_)) => return,
+        Ok(Err(failure)) => failure.to_string(),
+        Err(_) => format!("cannot save the answer within {last_save:?}"),
+    };
+    if let Some(Unsaved { turn, .. }) = feed.unsaved() {
+        let messages = turn.messages().iter();
+        let lines =
+            messages.map(|message| format!("\n{}: {}", message.role().label(), message.text()));
+        let lines: String = lines.collect();
+        print(format!("{fault}; this is the turn of session `{session}`:{lines}"));
     }
 }

@@ -4,6 +4,8 @@ mod events;
 mod sessions;
 mod turns;
 
+use std::net::SocketAddr;
+
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State},
@@ -20,8 +22,8 @@ use crate::{
     service::{About, Service},
 };
 
-/// Returns the router of a service that listens at a port.
-pub fn router(service: Service, port: u16) -> Router {
+/// Returns the router of a service that listens at an address.
+pub fn router(service: Service, address: SocketAddr) -> Router {
     let api = Router::new()
         .route("/about", get(about))
         .route("/sessions", get(sessions::list))
@@ -37,7 +39,7 @@ pub fn router(service: Service, port: u16) -> Router {
         .nest("/api", api)
         .fallback_service(get(async |uri: Uri| assets::asset(uri.path())))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn_with_state(Guard::new(port), guard))
+        .layer(from_fn_with_state(Guard::new(address), guard))
 }
 
 async fn about(State(service): State<Service>) -> Json<About> {

@@ -1,7 +1,7 @@
 //! The service: a model, the conversations, and what happens in them.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,9 +15,13 @@ use conversant_chains::{Conversations, LlmChain};
 use conversant_core::{CallOptions, ChatHistory, SessionId};
 use conversant_memory::WindowMemory;
 use lru::LruCache;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::{failure::Failure, feed::Feed, tools};
+use crate::{
+    failure::Failure,
+    feed::{Feed, Refusal, Running},
+    tools,
+};
 
 /// The number of turns that a model of a server is shown at least. It moves by [`STEP`] turns at
 /// once, so that the server's prompt cache hits.
@@ -27,20 +31,28 @@ const STEP: usize = 50;
 /// The number of feeds that are kept although nothing happens in their conversations.
 const IDLE_FEEDS: usize = 64;
 
-/// How much the service does at the same time.
+/// How much the service does at the same time, and how long its end takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Answers that are written.
     pub answers: usize,
     /// Feeds that are read.
     pub readers: usize,
+    /// The time that an answer has to end with the service. It is more than the 10 seconds for
+    /// which the store waits for other programs.
+    pub answer_end: Duration,
+    /// The time of the last attempt to save an answer, before it is printed.
+    pub last_save: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { answers: 256, readers: 512 }
+        let (answer_end, last_save) = (Duration::from_secs(15), Duration::from_secs(2));
+        Self { answers: 256, readers: 512, answer_end, last_save }
     }
 }
+
+type Feeds = LruCache<SessionId, Arc<Feed>>;
 
 /// The service. Clones share everything.
 #[derive(Clone)]
@@ -52,7 +64,8 @@ struct Inner {
     conversations: Conversations,
     options: CallOptions,
     timeout: Duration,
-    feeds: Mutex<LruCache<SessionId, Arc<Feed>>>,
+    limits: Limits,
+    feeds: Mutex<Feeds>,
     answers: Arc<Semaphore>,
     readers: Arc<Semaphore>,
     /// Changes with the list of conversations.
@@ -110,6 +123,7 @@ impl Service {
             conversations: conversations.map_err(chat::failure::Failure::other)?,
             options,
             timeout: arguments.timeout,
+            limits,
             feeds: Mutex::new(LruCache::unbounded()),
             answers: Arc::new(Semaphore::new(limits.answers)),
             readers: Arc::new(Semaphore::new(limits.readers)),
@@ -142,8 +156,26 @@ impl Service {
         self.0.options.clone().with_timeout(self.0.timeout)
     }
 
-    pub fn answers(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.0.answers)
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Begins an answer in the feed of a session, and returns the feed and the answer's place.
+    ///
+    /// # Errors
+    /// Those of [`Feed::begin`], and [`Refusal::Closed`] if too many answers are being written, or
+    /// if the service ends.
+    pub fn begin(
+        &self,
+        session: &SessionId,
+        running: Running,
+    ) -> Result<(Arc<Feed>, OwnedSemaphorePermit), Refusal> {
+        let mut feeds = self.feeds();
+        // Under the lock, so that an answer is among those that `close` returns, or is refused.
+        let place = Arc::clone(&self.0.answers).try_acquire_owned().map_err(|_| Refusal::Closed)?;
+        let feed = feed(&mut feeds, session);
+        feed.begin(running)?;
+        Ok((feed, place))
     }
 
     pub fn readers(&self) -> Arc<Semaphore> {
@@ -152,19 +184,11 @@ impl Service {
 
     /// Returns the feed of a session. Feeds in which nothing happens are forgotten after a while.
     pub fn feed(&self, session: &SessionId) -> Arc<Feed> {
-        let mut feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        let feed = Arc::clone(feeds.get_or_insert(session.clone(), Arc::default));
-        let excess = feeds.len().saturating_sub(IDLE_FEEDS);
-        if excess > 0 {
-            // A feed that another request has just got is shared, and not idle.
-            let is_idle = |feed: &Arc<Feed>| Arc::strong_count(feed) == 1 && feed.is_idle();
-            let idle = feeds.iter().rev().filter(|(_, feed)| is_idle(feed));
-            let idle: Vec<_> = idle.take(excess).map(|(session, _)| session.clone()).collect();
-            for session in idle {
-                feeds.pop(&session);
-            }
-        }
-        feed
+        feed(&mut self.feeds(), session)
+    }
+
+    fn feeds(&self) -> MutexGuard<'_, Feeds> {
+        self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reports that the list of conversations has changed.
@@ -182,8 +206,8 @@ impl Service {
 
     /// Begins no more answers, and returns the feeds of the conversations.
     pub fn close(&self) -> Vec<(SessionId, Arc<Feed>)> {
+        let feeds = self.feeds();
         self.0.answers.close();
-        let feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
         feeds.iter().map(|(session, feed)| (session.clone(), Arc::clone(feed))).collect()
     }
 
@@ -191,4 +215,20 @@ impl Service {
     pub fn end_readers(&self) {
         self.0.ending.send_replace(true);
     }
+}
+
+/// Returns the feed of a session, and forgets those in which nothing happens, if they are many.
+fn feed(feeds: &mut Feeds, session: &SessionId) -> Arc<Feed> {
+    let feed = Arc::clone(feeds.get_or_insert(session.clone(), Arc::default));
+    let excess = feeds.len().saturating_sub(IDLE_FEEDS);
+    if excess > 0 {
+        // A feed that another request has just got is shared, and not idle.
+        let is_idle = |feed: &Arc<Feed>| Arc::strong_count(feed) == 1 && feed.is_idle();
+        let idle = feeds.iter().rev().filter(|(_, feed)| is_idle(feed));
+        let idle: Vec<_> = idle.take(excess).map(|(session, _)| session.clone()).collect();
+        for session in idle {
+            feeds.pop(&session);
+        }
+    }
+    feed
 }

@@ -7,6 +7,7 @@
     missing_docs
 )]
 
+mod ending;
 mod support;
 
 use std::{sync::Arc, time::Duration};
@@ -147,6 +148,19 @@ async fn an_answer_whose_client_leaves_is_paid_once() {
     let (response, ()) = tokio::join!(repeated, async { gate.open() });
     assert_eq!(response.json()["answer"], "Hi Ada!");
     assert_eq!(server.requests().len(), 1);
+}
+
+/// The words of a panic may be those of a user: neither the client nor the log has them.
+#[tokio::test]
+async fn a_call_that_panics_is_a_short_text() {
+    let server = OpenAiServer::builder().reply("Hi Ada!").start().unwrap();
+    let history = FailingHistory::new(InMemoryHistory::new());
+    let history = history.always(HistoryCall::Load, FailureMode::panic());
+    let service = Running::with_history(&server, history).await;
+    let response = service.post("/sessions/ada/turns", json!({"message": "I am Ada."})).await;
+    assert_eq!(response.status, 500);
+    let line = "cannot answer: the service failed; try again";
+    assert_eq!(response.json(), json!({"error": line, "answer": null}));
 }
 
 /// The end of the service waits for it.

@@ -1,6 +1,10 @@
 //! A running service, and a client that needs no more than a socket.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use conversant_core::{ChatHistory, Prices};
 use conversant_history_sqlite::SqliteHistory;
@@ -62,8 +66,8 @@ impl Running {
     pub(crate) async fn restarted(self, model: &OpenAiServer) -> Self {
         self.shut_down();
         self.server.await.unwrap();
-        self.service.close().await;
         let limit = Duration::from_secs(30);
+        self.service.close(Instant::now() + limit).await;
         Self::over(self.folder, model, limit, connections_for_calls(limit)).await
     }
 
@@ -114,8 +118,13 @@ impl Running {
 
     /// Waits for the end of the server, and returns the number of calls that were given up.
     pub(crate) async fn ended(self) -> usize {
+        self.ended_within(Duration::from_secs(60)).await
+    }
+
+    /// Waits for the end of the server, and of the calls within a time.
+    pub(crate) async fn ended_within(self, time: Duration) -> usize {
         self.server.await.unwrap();
-        self.service.close().await
+        self.service.close(Instant::now() + time).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {

@@ -72,7 +72,7 @@ pub async fn delete(
             return Err(Failure::new(StatusCode::CONFLICT, line));
         }
     }
-    let Some(_hold) = feed.hold() else {
+    let Ok(_hold) = feed.hold() else {
         let line = "cannot delete the conversation: an answer begins, or another request changes \
                     it; try again";
         return Err(Failure::new(StatusCode::CONFLICT, line));

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::{
     failure::Failure,
+    feed::Refusal,
     input::Input,
     reply::{self, Question, State},
     service::Service,
@@ -104,11 +105,11 @@ pub async fn set_tip(
 ) -> Result<StatusCode, Failure> {
     let after = point(&after)?;
     let feed = service.feed(&session);
-    let hold = feed.hold().filter(|_| feed.unsaved().is_none());
-    let Some(_hold) = hold else {
-        let line = "cannot change the conversation: an answer is being written; wait, or stop it";
-        return Err(Failure::new(StatusCode::CONFLICT, line));
-    };
+    let refused = |refusal| reply::refused("change the conversation", refusal);
+    let _hold = feed.hold().map_err(refused)?;
+    if feed.unsaved().is_some() {
+        return Err(refused(Refusal::Unsaved));
+    }
     service.history().set_tip(&session, after, Expect::Any).await?;
     // The chain's memory has seen the other branch.
     service.conversations().evict(&session);

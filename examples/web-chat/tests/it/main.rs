@@ -11,6 +11,7 @@
 mod access;
 mod browser;
 mod client;
+mod connections;
 mod dictated;
 mod page;
 mod pictures;
@@ -18,12 +19,18 @@ mod program;
 mod service;
 mod support;
 mod text;
+mod unsaved;
 mod weights;
 
 conversant_harness::tests! {
     access {
         the_page_is_accessible,
         all_is_done_with_the_keyboard,
+    }
+    connections {
+        a_thousand_half_open_connections_do_not_hold_the_service,
+        a_connection_ends_with_its_lifetime,
+        a_stream_outlives_the_lifetime_of_its_connection,
     }
     page {
         two_turns_are_there_after_a_reload,
@@ -50,6 +57,8 @@ conversant_harness::tests! {
     program {
         what_cannot_be_used_is_one_line,
         #[cfg(unix)]
+        the_log_has_no_words_of_a_server,
+        #[cfg(unix)]
         the_program_ends_when_it_is_interrupted,
     }
     service {
@@ -67,8 +76,6 @@ conversant_harness::tests! {
         requests_of_other_sites_are_refused,
         requests_that_are_not_valid_are_refused,
         two_hundred_streams_at_once_lose_nothing,
-        a_thousand_half_open_connections_do_not_hold_the_service,
-        a_connection_ends_with_its_lifetime,
         a_turn_that_is_saved_twice_ends_once,
         a_deletion_ends_no_answer,
         errors_of_the_store_say_what_to_do,
@@ -77,6 +84,11 @@ conversant_harness::tests! {
         hostile_text_is_text,
         markdown_is_shown_as_elements,
         long_texts_are_shown_like_short_ones,
+    }
+    unsaved {
+        a_change_says_what_to_do_first,
+        a_deletion_is_not_undone_by_a_save,
+        the_end_prints_what_is_not_saved,
     }
     weights {
         a_model_on_this_machine_remembers_a_name,

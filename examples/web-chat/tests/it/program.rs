@@ -5,6 +5,7 @@ use std::{process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -19,6 +20,12 @@ fn program(arguments: &[&str]) -> Command {
 
 /// Starts the program, and returns it with its address.
 pub(crate) async fn start(arguments: &[&str]) -> (Child, String) {
+    let (child, address, _) = start_with_log(arguments).await;
+    (child, address)
+}
+
+/// Starts the program, and returns it with its address, and what it writes after that.
+async fn start_with_log(arguments: &[&str]) -> (Child, String, JoinHandle<String>) {
     let always = ["--no-open", "--listen", "127.0.0.1:0"];
     let mut child = program(&[&always[..], arguments].concat()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -28,8 +35,14 @@ pub(crate) async fn start(arguments: &[&str]) -> (Child, String) {
             break url.split('/').next().unwrap().to_owned();
         }
     };
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    (child, url)
+    let log = tokio::spawn(async move {
+        let mut log = String::new();
+        while let Ok(Some(line)) = lines.next_line().await {
+            log.push_str(&line);
+        }
+        log
+    });
+    (child, url, log)
 }
 
 pub(crate) async fn what_cannot_be_used_is_one_line() {
@@ -62,6 +75,27 @@ pub(crate) async fn what_cannot_be_used_is_one_line() {
         assert_eq!(ended.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(words), "{arguments:?}: {said}");
     }
+}
+
+/// A server may quote the prompt: the page shows its words, and the log of a service does not.
+#[cfg(unix)]
+pub(crate) async fn the_log_has_no_words_of_a_server() {
+    use conversant_testkit::{OpenAiServer, ServerAnswer};
+    let refused = ServerAnswer::error(400, "invalid", "Invalid value: 'my diagnosis'");
+    let model = OpenAiServer::builder().reply(refused).start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("chat.db");
+    let base_url = model.base_url();
+    let arguments = ["--base-url", &base_url, "--model", "m", "--db", db.to_str().unwrap()];
+    let (mut child, address, log) = start_with_log(&arguments).await;
+    let address = address.parse().unwrap();
+    let mut events = Events::open(address, "s", None).await;
+    assert_eq!(ask(address, "s", "019ab000-0000-7000-8000-000000000001", "Hi").await, 202);
+    let (_, failed) = events.until("failed").await;
+    assert!(failed.data["error"].as_str().unwrap().contains("my diagnosis"), "{failed:?}");
+    child.kill().await.unwrap();
+    let log = log.await.unwrap();
+    assert!(log.contains("status 400") && !log.contains("diagnosis"), "{log}");
 }
 
 /// The program ends at Ctrl-C, and the part of an answer is kept.

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -39,6 +39,8 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) history: Arc<dyn ChatHistory>,
     end: Arc<Notify>,
+    /// What the end prints.
+    printed: Arc<Mutex<Vec<String>>>,
     server: JoinHandle<()>,
     folder: TempDir,
 }
@@ -49,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) connections: ConnectionLimits,
     pub(crate) port: u16,
+    /// The address that the service takes for its own, if it is not that at which it listens.
+    pub(crate) known_as: Option<SocketAddr>,
     pub(crate) has_tools: bool,
     /// The line that the streams of events go through, if it can break.
     pub(crate) line: Option<BrokenLine>,
@@ -82,6 +86,14 @@ impl Running {
         Self::over(folder, history, model, settings).await
     }
 
+    /// Ends the service, and returns the texts that it prints.
+    pub(crate) async fn last_words(self) -> Vec<String> {
+        let printed = Arc::clone(&self.printed);
+        self.stopped().await;
+        let printed = std::mem::take(&mut *printed.lock().unwrap());
+        printed
+    }
+
     /// Ends the service, and returns the folder of the store.
     pub(crate) async fn stopped(self) -> TempDir {
         self.end.notify_one();
@@ -111,19 +123,21 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let end = Arc::new(Notify::new());
         let (notified, ending) = (Arc::clone(&end), service.clone());
-        let app = router(service, address.port());
+        let app = router(service, settings.known_as.unwrap_or(address));
         let app = match settings.line {
             Some(line) => line.around(app),
             None => app,
         };
+        let printed = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&printed);
         let server = tokio::spawn(async move {
             let ended = async {
                 notified.notified().await;
-                reply::end(&ending).await;
+                reply::end(&ending, |line| lines.lock().unwrap().push(line)).await;
             };
             serve(listener, app, settings.connections, ended).await;
         });
-        Self { address, history, end, server, folder }
+        Self { address, history, end, printed, server, folder }
     }
 
     pub(crate) fn url(&self) -> String {

@@ -7,26 +7,26 @@ use conversant_testkit::ScriptedChat;
 use crate::{browser::Browser, support::Running};
 
 /// A text that would take the page over. None of it runs, and all of it is seen.
-const HOSTILE: &str = "<script>document.title = 'taken'</script>\n\n\
-    <img src=x onerror=\"document.title = 'taken'\">\n\n\
-    [a link](javascript:document.title='taken') and [another](data:text/html,hi), \
-    [a third](JaVaScRiPt:alert(1)), <a href=\"javascript:alert(1)\">fourth</a>, \
-    [\"onmouseover=\"alert(1)](https://example.com/\"onmouseover=\"x)\n\n\
+const HOSTILE: &str = "<script>window.taken = true</script>\n\n\
+    <img src=x onerror=\"window.taken = true\">\n\n\
+    [a link](javascript:window.taken=true) and [another](data:text/html,hi), \
+    [a third](JaVaScRiPt:window.taken=true), <a href=\"javascript:window.taken=true\">fourth</a>, \
+    [\"onmouseover=\"window.taken=true](https://example.com/\"onmouseover=\"x)\n\n\
     `<b>code</b>` and **<i>bold</i>** &lt;entity&gt;\n\n\
-    ```html\n<script>document.title = 'taken'</script>\n```\n\n\
+    ```html\n<script>window.taken = true</script>\n```\n\n\
     ```\nif access != \"user\u{202e} \u{2066}// Check if admin\u{2069} \u{2066}\" {\n```\n\n\
     \u{202e}turned round";
 
 pub(crate) async fn hostile_text_is_text() -> Tested {
     let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new([HOSTILE])).await;
-    let hostile = SessionId::new("<img src=x onerror=alert(1)>").unwrap();
+    let hostile = SessionId::new("<img src=x onerror=window.taken=true>").unwrap();
     let turn = Turn::exchange(HOSTILE, HOSTILE);
     chat.history.append(&hostile, &turn, Expect::Any).await.unwrap();
     browser.open(&chat.url()).await;
-    browser.ask("<script>document.title = 'taken'</script>").await;
+    browser.ask("<script>window.taken = true</script>").await;
     browser.shows(".turn:not(.live) .answer", "turned round").await;
-    browser.shows(".answer", "<script>document.title = 'taken'</script>").await;
+    browser.shows(".answer", "<script>window.taken = true</script>").await;
     browser.shows(".answer", "<img src=x onerror=").await;
     browser.shows(".answer code", "<b>code</b>").await;
     browser.shows(".answer strong", "<i>bold</i>").await;
@@ -41,7 +41,7 @@ pub(crate) async fn hostile_text_is_text() -> Tested {
     let links = "[...document.querySelectorAll('main a')].map((a) => a.protocol)";
     let links: Vec<String> = serde_json::from_value(browser.value(links).await).unwrap();
     assert!(links.iter().all(|protocol| protocol == "https:"), "{links:?}");
-    assert_eq!(browser.value("document.title.includes('taken') && false").await, false);
+    assert_eq!(browser.value("typeof window.taken").await, "undefined");
     // Even a fault of the page's own could not make text into code.
     let policy = "(() => { try { document.body.innerHTML = '<b></b>'; return 'set'; } \
                   catch (error) { return error.name; } })()";
@@ -50,15 +50,20 @@ pub(crate) async fn hostile_text_is_text() -> Tested {
     Ok(())
 }
 
-/// A text whose pieces are too many for the arguments of a function would hide the conversation.
+/// A text whose pieces are too many for the arguments of a function would hide the conversation,
+/// and so would a text for which the page takes too long.
 pub(crate) async fn long_texts_are_shown_like_short_ones() -> Tested {
     let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new(["Hi!"])).await;
     let session = SessionId::new("long").unwrap();
     let code = "let a = 1;\n".repeat(14_000);
-    for text in
-        ["First.".to_owned(), format!("```rust\n{code}\u{202e}\n```"), "**a ".repeat(10_000)]
-    {
+    let blanks = " ".repeat(1_000_000);
+    for text in [
+        "First.".to_owned(),
+        format!("```rust\n{code}\u{202e}\n```"),
+        "**a ".repeat(10_000),
+        format!("~~~{blanks}`\n~~~\n\n```{blanks}`"),
+    ] {
         let turn = Turn::exchange("Go on.", format!("{text}\n\nThe end."));
         chat.history.append(&session, &turn, Expect::Any).await.unwrap();
     }
@@ -66,7 +71,7 @@ pub(crate) async fn long_texts_are_shown_like_short_ones() -> Tested {
     browser.shows("#sessions li:last-child", "Go on.").await;
     browser.click("#sessions li:last-child a").await;
     browser.shows(".turn:last-child .answer", "The end.").await;
-    assert_eq!(browser.value("document.querySelectorAll('.turn').length").await, 3);
+    assert_eq!(browser.value("document.querySelectorAll('.turn').length").await, 4);
     assert_eq!(browser.texts(".code .direction").await, ["U+202E"]);
     browser.end().await;
     Ok(())
