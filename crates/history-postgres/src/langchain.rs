@@ -1,5 +1,6 @@
 //! The history in LangChain's table.
 
+mod index;
 mod statements;
 mod table;
 
@@ -15,6 +16,7 @@ use conversant_history::langchain::{
 };
 
 use self::{
+    index::{AddIndex, HasIndex},
     statements::{Clear, Fetch, List, Write, decode, hold},
     table::{Column, Open, TableName},
 };
@@ -53,9 +55,29 @@ impl LangChainPostgresHistory {
         LangChainPostgresHistoryBuilder {
             connect: Connect::new(url),
             table: TABLE.to_owned(),
-            create: Column::Jsonb,
+            create: true,
+            created: Column::Jsonb,
             max_message_bytes: MAX_MESSAGE_BYTES,
         }
+    }
+
+    /// Adds an index by session to the table, unless it has one. LangChain creates none: without
+    /// it, an operation on one session reads the rows of all. Python programs profit from it as
+    /// well. Their writes wait until the index is complete, which must be within the
+    /// [`operation_timeout`](LangChainPostgresHistoryBuilder::operation_timeout).
+    ///
+    /// # Errors
+    /// The errors of a write.
+    pub async fn add_index(&self) -> Result<(), HistoryError> {
+        self.database.change(AddIndex(self.table.clone())).await
+    }
+
+    /// Returns whether the table has an index by session, as [`add_index`](Self::add_index) adds.
+    ///
+    /// # Errors
+    /// The errors of a read.
+    pub async fn has_index(&self) -> Result<bool, HistoryError> {
+        self.database.run(HasIndex(self.table.clone())).await
     }
 
     async fn fetch(&self, session: &SessionId, part: Part) -> Result<Tail, HistoryError> {
@@ -147,6 +169,7 @@ impl ChatHistory for LangChainPostgresHistory {
 /// | setting | default |
 /// |---|---|
 /// | [`table`](Self::table) | `message_store` |
+/// | [`create`](Self::create) | `true` |
 /// | [`messages_as_text`](Self::messages_as_text) | off: `jsonb` |
 /// | [`max_connections`](Self::max_connections) | 16 |
 /// | [`connect_timeout`](Self::connect_timeout) | 10 s |
@@ -159,7 +182,9 @@ impl ChatHistory for LangChainPostgresHistory {
 pub struct LangChainPostgresHistoryBuilder {
     connect: Connect,
     table: String,
-    create: Column,
+    create: bool,
+    /// The column of a table that is created.
+    created: Column,
     max_message_bytes: u64,
 }
 
@@ -177,22 +202,32 @@ impl LangChainPostgresHistoryBuilder {
     /// `text`. By default it is created as `PostgresChatMessageHistory` does, with messages as
     /// `jsonb`. An existing table is used as it is.
     pub const fn messages_as_text(mut self) -> Self {
-        self.create = Column::Text;
+        self.created = Column::Text;
         self
     }
 
-    /// Connects, and creates the table if it is missing.
+    /// Sets whether a missing table is created. The default is `true`. With `false`, it is
+    /// [`HistoryError::Backend`], which names the tables that have LangChain's columns:
+    /// conversations that are to be moved may be in another table.
+    pub const fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Connects, and creates the table if it is missing, unless [`create`](Self::create) forbids
+    /// it.
     ///
     /// # Errors
     /// - [`HistoryError::Backend`] if the URL cannot be parsed, the database cannot be reached, the
-    ///   table's name is invalid, its column `message` is neither `jsonb` nor `text`, or there is
-    ///   no Tokio runtime.
+    ///   table's name is invalid, its column `message` is neither `jsonb` nor `text`, it is missing
+    ///   and not created, or there is no Tokio runtime.
     /// - [`HistoryError::ReadOnly`] if the table is missing and cannot be created.
     /// - [`HistoryError::TimedOut`] if the database does not answer in time.
     pub async fn connect(self) -> Result<LangChainPostgresHistory, HistoryError> {
         let table = TableName::new(&self.table)?;
+        let create = self.create.then_some(self.created);
         let database = self.connect.database(Barrier(hold(&table).into())).await?;
-        let column = database.change(Open { name: table.clone(), create: self.create }).await?;
+        let column = database.change(Open { name: table.clone(), create }).await?;
         let max_message_bytes = self.max_message_bytes;
         Ok(LangChainPostgresHistory { database, table, column, max_message_bytes })
     }

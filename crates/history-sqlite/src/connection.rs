@@ -47,7 +47,9 @@ pub(crate) fn open_writer<T: Tables>(
             SqliteFiles::check_new(&path).map_err(backend)??;
             OpenFlags::empty()
         }
-        Err(error) if error.kind() == ErrorKind::NotFound && !options.read_only => {
+        Err(error)
+            if error.kind() == ErrorKind::NotFound && options.create && !options.read_only =>
+        {
             create(options, &path, tables)?;
             OpenFlags::empty()
         }

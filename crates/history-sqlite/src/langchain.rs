@@ -43,6 +43,7 @@ struct Store {
 /// | setting | default |
 /// |---|---|
 /// | [`table`](Self::table) | `message_store` |
+/// | [`create`](Self::create) | `true` |
 /// | [`busy_timeout`](Self::busy_timeout) | 10 s |
 /// | [`max_message_bytes`](Self::max_message_bytes) | 16 MiB |
 #[derive(Debug, Clone)]
@@ -56,6 +57,15 @@ impl LangChainSqliteHistoryBuilder {
     /// Sets the table: LangChain's `table_name`. The default is `message_store`.
     pub fn table(mut self, name: impl Into<String>) -> Self {
         self.table = name.into();
+        self
+    }
+
+    /// Sets whether a missing table or file is created. The default is `true`. With `false`, a
+    /// missing file is [`HistoryError::Backend`], and a missing table [`HistoryError::Corrupt`],
+    /// which names the tables that have LangChain's columns: conversations that are to be moved may
+    /// be in another table.
+    pub const fn create(mut self, create: bool) -> Self {
+        self.options.create = create;
         self
     }
 
@@ -73,15 +83,17 @@ impl LangChainSqliteHistoryBuilder {
         self
     }
 
-    /// Opens the table, and creates it, or the file, if it does not exist.
+    /// Opens the table, and creates it, or the file, if it does not exist, unless
+    /// [`create`](Self::create) forbids it.
     ///
     /// # Errors
     /// - Those of [`SqliteHistoryBuilder::open`](crate::SqliteHistoryBuilder::open).
-    /// - [`HistoryError::Corrupt`], if the table does not have LangChain's columns.
+    /// - [`HistoryError::Corrupt`], if the table does not have LangChain's columns, or is missing
+    ///   and not created.
     /// - [`HistoryError::Unsupported`], if SQLite reserves the table's name.
     pub fn open(self) -> Result<LangChainSqliteHistory, HistoryError> {
         let Self { options, table } = self;
-        let rows = Rows::new(&table)?;
+        let rows = Rows::new(&table, options.create)?;
         let store = Store {
             workers: Workers::start(&options, &rows)?,
             max_message_bytes: options.max_message_bytes,
@@ -116,6 +128,16 @@ impl LangChainSqliteHistory {
     pub async fn add_index(&self) -> Result<(), HistoryError> {
         let rows = self.store.rows.clone();
         self.store.workers.write(None, move |connection| rows.add_index(connection)).await
+    }
+
+    /// Returns whether the table has an index by session, as [`add_index`](Self::add_index) adds.
+    ///
+    /// # Errors
+    /// The errors of a read.
+    pub async fn has_index(&self) -> Result<bool, HistoryError> {
+        let rows = self.store.rows.clone();
+        let look = move |connection: &mut Connection| rows.has_index(connection);
+        self.store.workers.read(None, ReadLength::Unlimited, look).await
     }
 
     /// Finishes the operations that were started and closes the file. When it returns, the file can
@@ -236,6 +258,9 @@ impl Tables for Rows {
     fn create(&self, connection: &mut Connection) -> Result<(), HistoryError> {
         if self.columns(connection)?.is_some() {
             return Ok(());
+        }
+        if !self.creates {
+            return Err(self.missing(connection)?);
         }
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)

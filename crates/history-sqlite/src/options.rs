@@ -27,6 +27,8 @@ pub(crate) struct Options {
     pub(crate) time_to_live: Option<Duration>,
     pub(crate) readers: usize,
     pub(crate) read_only: bool,
+    /// Whether a missing file is created.
+    pub(crate) create: bool,
     pub(crate) search: bool,
 }
 
@@ -41,6 +43,7 @@ impl Options {
             time_to_live: None,
             readers: thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4)),
             read_only: false,
+            create: true,
             search: false,
         }
     }

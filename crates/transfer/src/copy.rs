@@ -42,7 +42,9 @@ const PAGE: usize = 256;
 ///
 /// A session is in memory as a whole, one at a time. Each of its turns is an append of its own, and
 /// of a source with branches a question for its alternatives before: between two servers, a session
-/// of 10,000 turns is 20,000 round trips, one after the other. The copy lets other tasks of its
+/// of 10,000 turns is 20,000 round trips, one after the other. LangChain's tables have no index by
+/// session, and each session that is read from them costs a pass over all rows: call `add_index` of
+/// such a history before, unless the sessions are few. The copy lets other tasks of its
 /// thread run after some turns, also between histories that never wait. Histories that work on the
 /// caller's thread block it: in a server, run such a copy on a blocking thread.
 ///

@@ -8,6 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::{
     error::{Failure, backend},
     pool::{Limit, Operation},
+    statements::column,
 };
 
 /// The name of a table, checked and quoted for use in a statement.
@@ -80,8 +81,8 @@ impl Column {
 /// Opens a table, or creates it, and returns the type of its messages.
 pub(super) struct Open {
     pub(super) name: TableName,
-    /// The type with which a missing table is created.
-    pub(super) create: Column,
+    /// The type with which a missing table is created, if it is.
+    pub(super) create: Option<Column>,
 }
 
 /// The type of the column, if the table exists.
@@ -95,7 +96,8 @@ impl Operation for Open {
         let table = self.name.quoted();
         let mut found = type_of(client, table).await?;
         if found.is_none() {
-            let columns = self.create.columns();
+            let Some(created) = self.create else { return Err(self.missing(client).await?) };
+            let columns = created.columns();
             let create =
                 format!("CREATE TABLE IF NOT EXISTS {table} (id SERIAL PRIMARY KEY, {columns})");
             let created = client.batch_execute(&create).await;
@@ -110,6 +112,32 @@ impl Operation for Open {
             let what = "cannot use the table: its column `message` is neither `jsonb` nor `text`";
             backend(PostgresError::new(what)).into()
         })
+    }
+}
+
+/// The tables that have LangChain's columns.
+const TABLES: &str = "SELECT c.oid::regclass::text FROM pg_catalog.pg_class c \
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+    WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' \
+    AND n.nspname NOT LIKE 'pg\\_%' AND 3 = ( \
+        SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid \
+        AND NOT a.attisdropped AND a.attname IN ('id', 'session_id', 'message') \
+    ) ORDER BY 1 LIMIT 10";
+
+impl Open {
+    /// Returns the error for a table that is missing, with the names of those that may be meant.
+    async fn missing(&self, client: &Client) -> Result<Failure, Failure> {
+        let mut others = Vec::new();
+        for row in client.query_typed(TABLES, &[]).await? {
+            others.push(column::<String>(&row, 0)?);
+        }
+        let others = match others.as_slice() {
+            [] => "no other table has LangChain's columns".to_owned(),
+            others => format!("LangChain's columns are in `{}`", others.join("`, `")),
+        };
+        let name = self.name.quoted().replace('"', "");
+        let what = format!("cannot find LangChain's columns in the table `{name}`; {others}");
+        Ok(backend(PostgresError::new(what)).into())
     }
 }
 

@@ -225,3 +225,43 @@ pub(crate) async fn what_is_appended_while_a_session_is_cleared_is_gone() -> Tes
     server.stop().await;
     Ok(())
 }
+
+/// A program that moves conversations must not take a table that is not there for an empty one.
+pub(crate) async fn a_missing_table_is_created_unless_it_is_forbidden() -> Tested {
+    let server = Server::start().await?;
+    let open = |table: &str| {
+        LangChainPostgresHistory::builder(&server.url).table(table).create(false).connect()
+    };
+    let missing = chain(&open("message_store").await.unwrap_err());
+    let what = "cannot find LangChain's columns in the table `message_store`; no other table has";
+    assert!(missing.contains(what), "{missing}");
+    LangChainPostgresHistory::builder(&server.url).table("chats").connect().await.unwrap();
+    let bills =
+        "CREATE SCHEMA shop; CREATE TABLE shop.talks (id int, session_id text, message text);
+        CREATE TABLE bills (id int, session_id text)";
+    server.client.batch_execute(bills).await.unwrap();
+    let missing = chain(&open("message_store").await.unwrap_err());
+    assert!(missing.ends_with("columns are in `chats`, `shop.talks`"), "{missing}");
+    open("chats").await.unwrap();
+    open("shop.talks").await.unwrap();
+    server.stop().await;
+    Ok(())
+}
+
+pub(crate) async fn an_index_is_known_by_its_first_column() -> Tested {
+    let server = Server::start().await?;
+    let history = server.langchain(false).await;
+    assert!(!history.has_index().await.unwrap());
+    let others = "CREATE INDEX ON message_store (id, session_id);
+        CREATE INDEX ON message_store (session_id) WHERE id > 7";
+    server.client.batch_execute(others).await.unwrap();
+    assert!(!history.has_index().await.unwrap());
+    for _ in 0..2 {
+        history.add_index().await.unwrap();
+        assert!(history.has_index().await.unwrap());
+    }
+    let indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = 'message_store'";
+    assert_eq!(server.number(indexes).await, 4);
+    server.stop().await;
+    Ok(())
+}

@@ -61,6 +61,8 @@ conversant_harness::tests! {
     }
     langchain {
         conversations_are_shared_with_python,
+        a_missing_table_is_created_unless_it_is_forbidden,
+        an_index_is_known_by_its_first_column,
         rows_of_ours_are_langchains,
         what_a_table_does_not_take_is_told,
         the_suite_says_what_is_missing,

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     checksum::hash,
-    error::{corrupt, sqlite_error},
+    error::{corrupt, inconsistent, sqlite_error},
 };
 
 /// A table of LangChain.
@@ -19,6 +19,8 @@ pub(super) struct Rows {
     name: Arc<str>,
     /// The name, quoted for a statement.
     quoted: Arc<str>,
+    /// Whether the table is created if it is missing.
+    pub(super) creates: bool,
 }
 
 /// A turn to append, as rows.
@@ -28,12 +30,12 @@ pub(super) struct NewTurn {
 }
 
 impl Rows {
-    pub(super) fn new(name: &str) -> Result<Self, HistoryError> {
+    pub(super) fn new(name: &str, creates: bool) -> Result<Self, HistoryError> {
         if name.is_empty() || name.contains('\0') || name.starts_with("sqlite_") {
             return Err(HistoryError::Unsupported { what: "a table of this name" });
         }
         let quoted = format!("\"{}\"", name.replace('"', "\"\""));
-        Ok(Self { name: name.into(), quoted: quoted.into() })
+        Ok(Self { name: name.into(), quoted: quoted.into(), creates })
     }
 
     /// Returns the names of the table's columns, or `None` if the table does not exist.
@@ -60,6 +62,32 @@ impl Rows {
             self.quoted
         );
         connection.execute_batch(&statement).map_err(sqlite_error)
+    }
+
+    /// Returns the error for a table that is missing, with the names of those that may be meant.
+    pub(super) fn missing(&self, connection: &Connection) -> Result<HistoryError, HistoryError> {
+        let select = "SELECT name FROM sqlite_master WHERE type = 'table' AND 3 = (
+                SELECT count(*) FROM pragma_table_info(sqlite_master.name) AS column
+                WHERE column.name IN ('id', 'session_id', 'message')
+            ) ORDER BY name LIMIT 10";
+        let others: Vec<String> = connection
+            .prepare(select)
+            .and_then(|mut select| select.query_map([], |row| row.get(0))?.collect())
+            .map_err(sqlite_error)?;
+        let others = match others.as_slice() {
+            [] => "no other table has LangChain's columns".to_owned(),
+            others => format!("LangChain's columns are in `{}`", others.join("`, `")),
+        };
+        Ok(inconsistent(format!("the table `{}` does not exist; {others}", self.name)))
+    }
+
+    /// Returns whether an index of all rows begins with the session.
+    pub(super) fn has_index(&self, connection: &Connection) -> Result<bool, HistoryError> {
+        let select = "SELECT count(*) > 0 FROM pragma_index_list(?1) AS list
+            WHERE list.\"partial\" = 0 AND 'session_id' = (
+                SELECT info.name FROM pragma_index_info(list.name) AS info WHERE info.seqno = 0
+            )";
+        connection.query_row(select, [&self.name], |row| row.get(0)).map_err(sqlite_error)
     }
 
     pub(super) fn add_index(&self, connection: &Connection) -> Result<(), HistoryError> {

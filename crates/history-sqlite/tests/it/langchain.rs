@@ -236,3 +236,39 @@ fn conversations_are_shared_with_python() {
     let report = report.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.skipped().next(), None, "{report}");
 }
+
+/// A program that moves conversations must not take a table that is not there for an empty one.
+#[test]
+fn a_missing_table_is_created_unless_it_is_forbidden() {
+    let folder = Folder::new();
+    let open = |table: &str, create| {
+        LangChainSqliteHistory::builder(folder.file()).table(table).create(create).open()
+    };
+    assert!(matches!(open("chats", false), Err(HistoryError::Backend { .. })));
+    assert!(!folder.file().exists());
+    open("chats", true).unwrap();
+    folder.sql("CREATE TABLE bills (id INTEGER PRIMARY KEY, session_id TEXT)");
+    let Err(error) = open("message_store", false) else { panic!("the table is there") };
+    assert_eq!(
+        error.to_string(),
+        "cannot use the history: the table `message_store` does not exist; LangChain's columns are \
+         in `chats`"
+    );
+    open("chats", false).unwrap();
+    folder.sql("DROP TABLE chats");
+    let Err(error) = open("chats", false) else { panic!("the table is there") };
+    assert!(error.to_string().ends_with("no other table has LangChain's columns"), "{error}");
+}
+
+#[test]
+fn an_index_is_known_by_its_first_column() {
+    let (folder, history) = written_by_python();
+    let has_index = || block_on(history.has_index()).unwrap();
+    assert!(!has_index());
+    folder.sql("CREATE INDEX other ON message_store (id, session_id)");
+    folder.sql("CREATE INDEX part ON message_store (session_id) WHERE id > 7");
+    assert!(!has_index());
+    block_on(history.add_index()).unwrap();
+    assert!(has_index());
+    block_on(history.add_index()).unwrap();
+}
