@@ -25,6 +25,11 @@ impl Display {
         self.bar.set_length(bytes);
     }
 
+    /// Shows a line.
+    pub fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("copy-conversations: {line}"));
+    }
+
     pub fn show(&mut self, event: TransferEvent) {
         match event {
             TransferEvent::Progress(progress) => {

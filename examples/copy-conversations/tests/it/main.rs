@@ -10,8 +10,15 @@ use std::{
 use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
 use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
 
+mod langchain;
+
 fn run(from: &str, to: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_copy-conversations")).args([from, to]).output().unwrap()
+    run_with(from, to, &[])
+}
+
+fn run_with(from: &str, to: &str, more: &[&str]) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_copy-conversations"));
+    program.args([from, to]).args(more).output().unwrap()
 }
 
 fn done(output: &Output) -> String {
@@ -142,6 +149,16 @@ fn what_is_no_store_is_wrong_usage() {
     for (from, to) in [("nowhere", "sqlite:x"), ("mongo:x", "sqlite:x")] {
         assert_eq!(run(from, to).status.code(), Some(2));
     }
+    for (from, flags) in [
+        ("langchain-redis://127.0.0.1:1", &["--table", "chats"][..]),
+        ("langchain-sqlite:x", &["--key-prefix", "chats:"]),
+        ("sqlite:x", &["--add-index"]),
+        ("lines:x", &["--add-index"]),
+    ] {
+        let output = run_with(from, "sqlite:y", flags);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    }
+    assert_eq!(run_with("sqlite:x", "langchain-sqlite:y", &["--add-index"]).status.code(), Some(2));
     // A password is not shown.
     let shown = stderr(&run("postgre://u:sekret@127.0.0.1:1/db", "sqlite:x"));
     assert!(shown.contains("`postgre`") && !shown.contains("sekret"), "{shown}");
