@@ -28,6 +28,8 @@ use crate::{
 /// - Any number of stores, in any number of processes on one machine, may have the same file open.
 /// - A document is on the disk when [`add`](VectorStore::add) returns. A call whose future is
 ///   dropped adds all of its documents or none.
+/// - A new file has the rights that the process's umask leaves, which by default lets all users of
+///   the machine read it. Make the folder private, or set the umask.
 /// - A removed document is overwritten, and leaves the log of the file too. While another
 ///   connection reads, it stays there until the next removal, or until the last connection is
 ///   closed.

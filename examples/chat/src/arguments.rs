@@ -11,8 +11,8 @@ use conversant_core::SessionId;
 ///
 /// Without a key, an address or a file, a small model runs on this machine. It is downloaded once.
 ///
-/// Standard input is part of the question: `cat notes.txt | chat 'What is missing?'`. Commands in it
-/// are executed with `--script` alone.
+/// Standard input is part of the question: `cat notes.txt | chat 'What is missing?'`. Commands in
+/// it are executed with `--script` alone.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "chat", version)]
 pub struct Arguments {
@@ -27,8 +27,8 @@ pub struct Arguments {
     #[arg(long, value_name = "TEXT")]
     pub message: Option<String>,
 
-    /// Executes standard input: its lines are entered at a prompt, one after the other. Messages are
-    /// asked, and commands are executed: `/clear` without asking.
+    /// Executes standard input: its lines are entered at a prompt, one after the other. Messages
+    /// are asked, and commands are executed: `/clear` without asking.
     #[arg(long, conflicts_with_all = ["question", "message"])]
     pub script: bool,
 
