@@ -34,7 +34,7 @@ pub struct Arguments {
 
     /// Keeps conversations in this file, a SQLite database. At a prompt, and with `--session`, the
     /// default is `conversant/chat.db` in the user's data folder; otherwise nothing is kept. Lines
-    /// of the prompt are kept beside it, in `FILE.lines` and in `conversant/lines.txt`, also after
+    /// of the prompt are kept next to it, in `FILE.lines` and in `conversant/lines.txt`, also after
     /// `/clear`.
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,

@@ -23,7 +23,7 @@ pub const HELP: &str = "\
 /usage             shows the tokens that were used since the start
 /export FILE       writes the conversation to a file: Markdown, or JSON if it ends with .json
 /clear             deletes what has been said in this conversation, after asking; the lines of the
-                   prompt are kept beside the conversations (--help says where)
+                   prompt are kept next to the conversations (--help says where)
 /quit              ends the chat, as Ctrl-D does
 \"\"\"                begins and ends a message of several lines, or of a command's words
 Ctrl-C             cancels an answer; the memory keeps what was said before it";

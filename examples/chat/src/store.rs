@@ -20,7 +20,7 @@ pub struct Store {
     pub history: Arc<dyn ChatHistory>,
     /// The file, if there is one.
     pub file: Option<PathBuf>,
-    /// The file of the lines of the prompt, beside that of the conversations.
+    /// The file of the lines of the prompt, next to that of the conversations.
     pub lines: Option<PathBuf>,
 }
 
@@ -39,7 +39,7 @@ impl Store {
     pub fn open(arguments: &Arguments, is_interactive: bool) -> Result<Self, Failure> {
         let is_kept = !arguments.no_db && (is_interactive || arguments.session.is_some());
         let (file, lines) = match (&arguments.db, is_kept) {
-            (Some(file), _) => (Some(file.clone()), Some(lines_beside(file))),
+            (Some(file), _) => (Some(file.clone()), Some(lines_of(file))),
             (None, true) => (Some(file::default_file()?), Some(file::data_file("lines.txt")?)),
             (None, false) => (None, None),
         };
@@ -145,9 +145,9 @@ impl Store {
     }
 }
 
-/// Returns the file of the lines of the prompt beside a file of conversations: who moves, encrypts
+/// Returns the file of the lines of the prompt next to a file of conversations: who moves, encrypts
 /// or destroys the one finds the other.
-fn lines_beside(file: &Path) -> PathBuf {
+fn lines_of(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".lines");
     name.into()

@@ -62,7 +62,7 @@ use crate::listener::ConnectionLimits;
 /// the conversations are closed.
 const LAST_STEP: Duration = Duration::from_secs(5);
 
-/// The time that is left at the end of the service when streams are told to end.
+/// The time that is left at the end of the service when streams have to end.
 pub const LAST_STEPS: Duration = Duration::from_secs(2 * LAST_STEP.as_secs());
 
 /// The most calls at the same time that go on if their clients leave. Others wait for a place, as

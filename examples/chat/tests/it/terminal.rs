@@ -178,7 +178,7 @@ pub(crate) fn lines_are_remembered_over_starts() {
     assert_eq!(questions(&server), ["remember me"; 2]);
 }
 
-/// Lines are beside the conversations, wherever these are, and other users cannot read the folder.
+/// Lines are next to the conversations, wherever these are, and other users cannot read the folder.
 pub(crate) fn the_files_of_a_user_are_the_users() {
     use std::os::unix::fs::PermissionsExt;
 

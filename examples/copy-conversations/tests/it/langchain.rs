@@ -18,7 +18,7 @@ async fn say(history: &dyn ChatHistory, session: &str) {
     history.append(&session, &Turn::exchange("Hi", "Hello!"), Expect::Any).await.unwrap();
 }
 
-/// A move of a table that has not LangChain's usual name is no success that has moved nothing.
+/// A move of a table of another name does not succeed with nothing.
 #[tokio::test]
 async fn a_table_of_another_name_is_found() {
     let folder = tempfile::tempdir().unwrap();

@@ -39,7 +39,7 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) history: Arc<dyn ChatHistory>,
     end: Arc<Notify>,
-    /// What the end prints.
+    /// The texts that the end prints.
     printed: Arc<Mutex<Vec<String>>>,
     server: JoinHandle<()>,
     folder: TempDir,
@@ -90,8 +90,7 @@ impl Running {
     pub(crate) async fn last_words(self) -> Vec<String> {
         let printed = Arc::clone(&self.printed);
         self.stopped().await;
-        let printed = std::mem::take(&mut *printed.lock().unwrap());
-        printed
+        std::mem::take(&mut *printed.lock().unwrap())
     }
 
     /// Ends the service, and returns the folder of the store.

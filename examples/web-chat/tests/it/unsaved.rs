@@ -28,7 +28,7 @@ async fn chat(fails: impl FnOnce(Store) -> Store, limits: Limits) -> (Running, A
     let store = SqliteHistory::open(folder.path().join("chat.db")).unwrap();
     let store = Arc::new(fails(FailingHistory::new(store)));
     let model = ScriptedChat::with_handler(|request| {
-        let question = request.messages.iter().last().unwrap().text().into_owned();
+        let question = request.messages.iter().next_back().unwrap().text().into_owned();
         format!("About {question}").into()
     });
     let settings = Settings { limits, ..Settings::default() };
@@ -43,7 +43,7 @@ async fn ask_unsaved(chat: &Running, session: &str, id: &str) {
     events.until("unsaved").await;
 }
 
-/// The person is told what helps: nothing is being written that could be stopped.
+/// The line says what helps: nothing is being written that could be stopped.
 pub(crate) async fn a_change_says_what_to_do_first() {
     let fails = |store: Store| store.always(HistoryCall::Append, full());
     let (chat, _) = chat(fails, Limits::default()).await;
