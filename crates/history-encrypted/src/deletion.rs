@@ -12,8 +12,8 @@ use crate::{
 const MAX_ATTEMPTS: usize = 8;
 
 /// Deletes at most `limit` of the sessions that a filter by labels selects, the one that was used
-/// last at the end. Once there are no others, a session that it could select as well, or one that is
-/// damaged, is an error.
+/// last at the end. Once there are no others, a session that it could select as well, or a damaged
+/// one, is an error.
 pub(crate) async fn delete_selected(
     inner: &impl ChatHistory,
     codec: &Codec,

@@ -30,8 +30,8 @@ pub struct Repaired {
     pub lost: Vec<u64>,
     /// Whether the session was a fork, and the turns that it shares were lost.
     pub lost_shared: bool,
-    /// The path of the damaged file, which has the texts of the conversation. It is removed when the
-    /// session is cleared or deleted.
+    /// The path of the damaged file, which has the texts of the conversation. It is removed when
+    /// the session is cleared or deleted.
     pub damaged: PathBuf,
 }
 

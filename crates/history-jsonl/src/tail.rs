@@ -120,7 +120,7 @@ struct Tail {
     turns: Vec<Turn>,
     /// The number of them that have messages.
     with_messages: usize,
-    /// What is left of a range of bytes after their messages, and the number of those that fit.
+    /// The rest of a range of bytes after their messages, and the number of those that fit.
     left: BytesLeft,
     fitting: u64,
     /// The version at the end of the path.

@@ -102,7 +102,7 @@ type Id = (u64, u64);
 #[cfg(not(unix))]
 type Id = ();
 
-/// What all names of a file have in common. Elsewhere than on Unix it is the name.
+/// The identity that all names of a file share. Elsewhere than on Unix it is the name.
 #[cfg(all(feature = "sqlite", unix))]
 pub(crate) type FileKey = Id;
 

@@ -1,7 +1,7 @@
 //! The last messages that fit into a number of bytes.
 
-/// What is left of the bytes of a [`Range::LastBytes`](crate::Range::LastBytes), for implementers
-/// of stores: messages are taken from the last one on, each whole, until one does not fit.
+/// The rest of the bytes of a [`Range::LastBytes`](crate::Range::LastBytes), for implementers of
+/// stores: messages are taken from the last one on, each whole, until one does not fit.
 ///
 /// # Examples
 ///

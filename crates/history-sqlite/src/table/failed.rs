@@ -2,7 +2,7 @@
 
 use conversant_core::HistoryError;
 
-/// What a damaged session does to an operation on several.
+/// The effect of a damaged session on an operation on several.
 pub(super) enum Failed {
     /// It ends the operation: a list would lack the session.
     Ends,

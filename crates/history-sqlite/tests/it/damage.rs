@@ -152,7 +152,7 @@ fn turns_notes_and_lists_are_checked_too() {
     insta::assert_snapshot!(seen.join("\n"));
 }
 
-/// What is deleted for one user, or has expired, does not wait for another one's session.
+/// A deletion for one user, or by age, does not wait for another one's session.
 #[test]
 fn a_damaged_session_keeps_no_other_and_can_be_deleted() {
     let day = Duration::from_secs(24 * 3600);
