@@ -84,8 +84,8 @@ impl PostgresHistory {
     /// # Errors
     /// - [`HistoryError::Backend`] if the database cannot be reached.
     /// - [`HistoryError::ReadOnly`] if the database is read-only, or the user may not write.
-    /// - [`HistoryError::TimedOut`] if the database does not answer in time. Sessions that were removed
-    ///   until then are gone.
+    /// - [`HistoryError::TimedOut`] if the database does not answer in time. Sessions that were
+    ///   removed until then are gone.
     pub async fn sweep(&self, max: usize) -> Result<usize, HistoryError> {
         let mut swept = 0;
         loop {
@@ -370,8 +370,8 @@ impl PostgresHistoryBuilder {
     }
 
     /// Connects, and creates the tables or migrates those of an earlier version. A migration takes
-    /// as long as it needs: the [`operation_timeout`](Self::operation_timeout) does not apply to it,
-    /// and other programs that connect wait for it.
+    /// as long as it needs: the [`operation_timeout`](Self::operation_timeout) does not apply to
+    /// it, and other programs that connect wait for it.
     ///
     /// # Errors
     /// - [`HistoryError::Backend`] if the URL cannot be parsed, the database cannot be reached, its
