@@ -26,6 +26,7 @@
 /// dialect.json_schema = false;
 /// let model = OpenAiChat::builder("deepseek-chat")
 ///     .base_url("https://gateway.example/v1")
+///     .api_key("the gateway's key")
 ///     .dialect(dialect)
 ///     .build()?;
 /// # Ok::<(), conversant_core::ModelError>(())
