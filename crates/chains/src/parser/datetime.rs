@@ -59,8 +59,8 @@ impl DatetimeParser {
     ///
     /// # Errors
     ///
-    /// [`DatetimeFormatError`] if no text fits the format: a directive is unknown, is there twice or
-    /// lacks those that it needs, or `%` is the last character.
+    /// [`DatetimeFormatError`] if no text fits the format: a directive is unknown, is there twice,
+    /// or lacks those that it needs, or `%` is the last character.
     pub fn new(format: impl Into<String>) -> Result<Self, DatetimeFormatError> {
         let text = format.into();
         match Format::new(&text) {
