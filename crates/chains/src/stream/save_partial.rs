@@ -39,7 +39,7 @@ impl ChainStream {
     /// - [`ChainError::NothingToSave`] if no text was received, or none after the results of tools,
     ///   the chain has no memory, or the memory saves no turns or stores another output than the
     ///   chain's first. What tools have done before the model failed is in the stream's error
-    ///   ([`ModelError::exchange`]).
+    ///   ([`ModelError::exchange`](conversant_core::ModelError::exchange)).
     /// - [`ChainError::Closed`], [`ChainError::Reentrant`] or [`ChainError::QueueTimeout`] if the
     ///   stream has failed and the conversation cannot be entered again. A conversation that is
     ///   closed can be, until the limit of its [`close`](crate::LlmChain::close) has passed.
