@@ -16,14 +16,14 @@ use rustls::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 use tokio_rustls::TlsAcceptor;
 
 /// A proxy in front of a server without TLS. Its certificate is for `localhost`, and only its own
 /// root certifies it: a client that does not trust the root must refuse it.
 ///
-/// It ends when it is dropped.
+/// It ends when it is dropped, with its connections.
 ///
 /// # Examples
 ///
@@ -83,13 +83,16 @@ impl TlsProxy {
         let (port, accepted) = (listener.local_addr()?.port(), Arc::<AtomicUsize>::default());
         let (server, counter) = (server.to_owned(), Arc::clone(&accepted));
         let task = tokio::spawn(async move {
+            // Dropped with this task, it ends theirs.
+            let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let (acceptor, server, counter) =
                     (acceptor.clone(), server.clone(), Arc::clone(&counter));
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     // A client that refuses the certificate ends the connection.
                     let _ = relay(client, &server, start_tls, &acceptor, &counter).await;
                 });
+                while connections.try_join_next().is_some() {}
             }
         });
         Ok(Self { port, root: certificate.pem(), accepted, task })

@@ -17,3 +17,5 @@ mod gate;
 mod openai_server;
 mod scripted;
 mod suite;
+#[cfg(feature = "tls")]
+mod tls_proxy;

@@ -92,6 +92,8 @@ async fn writers_of_a_server_that_is_killed_have_one_order<H: ChatHistory, S: Se
     subject: &Subject<'_, H, S>,
 ) -> Checked {
     let session = &new_session()?;
+    // Without handles there are no turns, for which the killer would wait.
+    subject.handle(0)?;
     let (acknowledged, failed) = (&Cell::new(0), &Cell::new(false));
     let writers = (0..WRITERS).map(async |writer| {
         let history = subject.handle(writer)?;

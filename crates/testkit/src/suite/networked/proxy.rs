@@ -14,12 +14,12 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{Notify, watch},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 
 const ORDER: Ordering = Ordering::SeqCst;
 
-/// A proxy between a client and a server. It ends when it is dropped.
+/// A proxy between a client and a server. It ends when it is dropped, with its connections.
 pub(super) struct Proxy {
     address: SocketAddr,
     state: Arc<State>,
@@ -67,13 +67,14 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (address, shared) = (listener.local_addr()?, Arc::clone(&state));
         let task = tokio::spawn(async move {
-            let mut number = 0;
+            // Dropped with this task, it ends theirs.
+            let (mut number, mut connections) = (0, JoinSet::new());
             while let Ok((client, _)) = listener.accept().await {
                 let (server, state) = (server.clone(), Arc::clone(&shared));
                 state.open.send_modify(|open| {
                     open.insert(number);
                 });
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     if let Ok(server) = TcpStream::connect(server).await {
                         // Small packets are not held back.
                         let _ = (client.set_nodelay(true), server.set_nodelay(true));
@@ -83,6 +84,7 @@ impl Proxy {
                         open.remove(&number);
                     });
                 });
+                while connections.try_join_next().is_some() {}
                 number += 1;
             }
         });

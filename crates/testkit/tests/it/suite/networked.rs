@@ -90,3 +90,16 @@ fn each_check_of_the_killed_history_suite_finds_its_flaw() {
         })
     });
 }
+
+#[test]
+fn a_suite_without_handles_fails() {
+    runtime().block_on(async {
+        let (store, _) = Store::start(None).await;
+        let none: [Remote; 0] = [];
+        let error = suite::killed_history(&none, store).await.unwrap_err();
+        let failed: Vec<_> = error.failed().map(|(_, what)| what).collect();
+        assert_eq!(failed, ["there are no handles"; 2], "{error}");
+        let error = suite::shared_history(&none).await.unwrap_err();
+        assert!(error.failed().all(|(_, what)| what.contains("no handles")), "{error}");
+    });
+}
