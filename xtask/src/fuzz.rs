@@ -8,24 +8,13 @@ use std::{
 
 use clap::Args;
 
-use crate::verdict::Verdict;
+use crate::{tidy::Packages, verdict::Verdict};
 
 /// The targets: package, and the part of its tests' names.
 const TARGETS: [(&str, &str); 2] = [("conversant-prompts", "fuzz"), ("conversant-models", "fuzz")];
 
-/// The packages whose tests have properties.
-const PROPERTIES: [&str; 10] = [
-    "conversant-chains",
-    "conversant-core",
-    "conversant-history-encrypted",
-    "conversant-history-jsonl",
-    "conversant-history-sqlite",
-    "conversant-memory",
-    "conversant-models",
-    "conversant-models-local",
-    "conversant-prompts",
-    "conversant-template",
-];
+/// The crate whose tests are properties.
+const PROPTEST: &str = "proptest";
 
 /// The variable with the seed of proptest, which is always the same in the ordinary tests.
 const SEED: &str = "PROPTEST_RNG_SEED";
@@ -70,9 +59,11 @@ pub(crate) fn run(options: &Options) -> Verdict {
     let mut properties = tests("conversant-memory", "properties");
     properties.env("CONVERSANT_CASES", options.cases.to_string()).env(SEED, first.to_string());
     all_well &= holds(&mut properties)?;
+    let packages = Packages::read()?;
+    let with_properties: Vec<&str> = packages.naming(PROPTEST).collect();
     for seed in (first..).take(usize::try_from(options.seeds)?) {
         println!("seed {seed}");
-        for package in PROPERTIES {
+        for package in &with_properties {
             all_well &= holds(tests(package, "").env(SEED, seed.to_string()))?;
         }
     }

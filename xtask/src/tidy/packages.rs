@@ -131,6 +131,14 @@ impl Packages {
         self.members().filter(|package| package.publish.is_none())
     }
 
+    /// Iterates over the names of the workspace's packages whose manifests name a dependency of any
+    /// kind.
+    pub(crate) fn naming(&self, dependency: &str) -> impl Iterator<Item = &str> {
+        let named =
+            self.members().filter(move |package| package.named_dependencies().contains(dependency));
+        named.map(|package| package.name.as_str())
+    }
+
     /// Returns a package's manifest, from the workspace's folder.
     pub(crate) fn manifest<'p>(&self, package: &'p Package) -> &'p str {
         let path = package.manifest_path.strip_prefix(&self.workspace_root);
