@@ -11,7 +11,7 @@ mod tests;
 use std::path::PathBuf;
 
 use crate::{
-    documents, features, instructions, loom,
+    documents, features, instructions, loom, release,
     step::{self, Outcome, Run as _, Steps, cargo, step},
     tidy,
     verdict::Verdict,
@@ -66,6 +66,7 @@ pub(crate) fn run(options: &Options) -> Verdict {
             step("spelling", documents::spelling),
             step("dependencies", deny::check),
             step("each crate alone", || features::check(features::Sets::Single)),
+            step("oldest toolchain", release::oldest_toolchain),
             step("interleavings", || loom::check(loom::SHORT).map(Outcome::of)),
             step("instructions", || {
                 if !instructions::is_there() {

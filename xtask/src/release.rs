@@ -10,6 +10,8 @@ use std::{cell::OnceCell, rc::Rc};
 
 use clap::Args;
 
+pub(crate) use self::versions::oldest_toolchain;
+
 use crate::{
     documents, features,
     step::{self, Outcome, StepResult, Steps, step},
@@ -52,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Verdict {
         step("semantic versions", move || compatibility::semantic_versions(baseline)),
         step("external types", compatibility::external_types),
         step("features in pairs", || features::check(features::Sets::Pairs)),
-        step("oldest toolchain", versions::oldest_toolchain),
+        step("oldest toolchain", oldest_toolchain),
         step("oldest dependencies", versions::oldest_dependencies),
         step("wasm", targets::wasm),
         step("windows", targets::windows),

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Checks the workspace with the toolchain that `rust-version` names, if rustup has it.
-pub(super) fn oldest_toolchain() -> StepResult {
+pub(crate) fn oldest_toolchain() -> StepResult {
     let packages = Packages::read()?;
     let oldest = packages.published().find_map(|package| package.rust_version.clone());
     let Some(oldest) = oldest else { return Err("no package has a `rust-version`".into()) };
