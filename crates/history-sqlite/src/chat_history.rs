@@ -11,6 +11,7 @@ use conversant_history::{BranchedHistory, HistoryAt};
 use rusqlite::Connection;
 
 use crate::{
+    error::in_session,
     history::SqliteHistory,
     table::{lease, list, seen::SeenSessions, session, tree},
     worker::ReadLength,
@@ -76,9 +77,11 @@ impl ChatHistory for SqliteHistory {
         point: Point,
         into: &SessionId,
     ) -> Result<Version, HistoryError> {
-        let target = into.clone();
-        self.write(session, move |connection, id, time_to_live| {
-            tree::fork(connection, id, point, &target, time_to_live)
+        let source = session.clone();
+        // A read of the session that it begins comes after it.
+        self.write(into, move |connection, target, time_to_live| {
+            tree::fork(connection, &source, point, target, time_to_live)
+                .map_err(|error| in_session(error, Some(&source)))
         })
         .await
     }

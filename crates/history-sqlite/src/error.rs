@@ -43,14 +43,15 @@ pub(crate) fn row_error(error: Error, what: impl FnOnce() -> String) -> HistoryE
     if is_invalid_value(&error) { corrupt(what(), error) } else { sqlite_error(error) }
 }
 
-/// Names the session whose stored data is damaged, unless the fault is one of the whole file.
+/// Names the session whose stored data is damaged, unless the fault has a session's name or is one
+/// of the whole file.
 pub(crate) fn in_session(error: HistoryError, session: Option<&SessionId>) -> HistoryError {
     match (error, session) {
         (HistoryError::Corrupt { what, source }, Some(session))
             if !source.as_ref().is_some_and(is_of_file) =>
         {
-            let name = format!("session `{session}`");
-            let what = if what.contains(&name) { what } else { format!("{name}: {what}") };
+            let is_named = what.contains("session `");
+            let what = if is_named { what } else { format!("session `{session}`: {what}") };
             HistoryError::Corrupt { what, source }
         }
         (error, _) => error,

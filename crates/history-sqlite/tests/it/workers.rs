@@ -83,6 +83,30 @@ fn a_waker_that_panics_ends_no_thread() {
     }
 }
 
+/// Also the session that it begins.
+#[test]
+fn a_dropped_fork_is_settled_before_the_session_is_read() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let (id, turn) = (session("a"), exchange(0));
+    append(&history, "a", &turn).unwrap();
+    for number in 0..20 {
+        let lock = locked(&folder);
+        let name = format!("fork {number}");
+        let into = session(&name);
+        let fork = history.fork(&id, turn.id().into(), &into);
+        assert!(block_on(poll_then_drop(fork, 1)).is_none());
+        let reading = thread::spawn({
+            let history = history.clone();
+            move || load(&history, &name).unwrap().messages.len()
+        });
+        // The source can be read meanwhile.
+        assert_eq!(load(&history, "a").unwrap().messages.len(), 2);
+        drop(lock);
+        assert_eq!(reading.join().unwrap(), 2);
+    }
+}
+
 #[test]
 fn an_append_that_was_never_polled_leaves_no_trace() {
     let folder = Folder::new();
