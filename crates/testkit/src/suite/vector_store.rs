@@ -1,6 +1,7 @@
 //! The suite of vector stores.
 
 mod documents;
+mod dropped;
 mod listed;
 mod steps;
 mod topics;
@@ -106,6 +107,9 @@ pub async fn vector_store<S: VectorStore>(
         documents_are_added_all_or_none,
         a_query_needs_a_valid_vector,
         a_dropped_add_is_whole_or_not_there,
+        dropped::a_dropped_add_replaces_all_or_none,
+        dropped::a_dropped_clear_is_whole_or_not_done,
+        dropped::a_dropped_removal_is_whole_or_not_done,
         documents_that_are_added_at_once_are_all_there,
         errors_withhold_the_texts,
         listed::documents_are_listed_by_id,

@@ -11,7 +11,7 @@ use super::{
 use crate::suite::check::{Checked, Stop, ensure};
 
 /// Skips a check of an operation that the store does not have.
-fn supported<R>(result: Result<R, VectorStoreError>, what: &str) -> Result<R, Stop> {
+pub(super) fn supported<R>(result: Result<R, VectorStoreError>, what: &str) -> Result<R, Stop> {
     match result {
         Err(VectorStoreError::Unsupported { .. }) => Err(Stop::Skipped(what.to_owned())),
         result => Ok(result?),

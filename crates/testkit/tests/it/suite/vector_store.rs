@@ -29,6 +29,9 @@ enum Flaw {
     AddsOneByOne,
     SearchesWithoutVector,
     AddsInHalves,
+    DeletesFirst,
+    ClearsInHalves,
+    RemovesInHalves,
     ListsUnsorted,
     RemovesEverywhere,
     RemovesByPrefix,
@@ -57,6 +60,9 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::AddsOneByOne, "documents_are_added_all_or_none"),
     (Flaw::SearchesWithoutVector, "a_query_needs_a_valid_vector"),
     (Flaw::AddsInHalves, "a_dropped_add_is_whole_or_not_there"),
+    (Flaw::DeletesFirst, "a_dropped_add_replaces_all_or_none"),
+    (Flaw::ClearsInHalves, "a_dropped_clear_is_whole_or_not_done"),
+    (Flaw::RemovesInHalves, "a_dropped_removal_is_whole_or_not_done"),
     (Flaw::ListsUnsorted, "documents_are_listed_by_id"),
     (Flaw::RemovesEverywhere, "removed_documents_are_gone"),
     (Flaw::RemovesByPrefix, "removed_documents_are_gone"),
@@ -215,6 +221,11 @@ impl VectorStore for Store {
             wait().await;
             self.with(collection, |rows| rows.documents = seen);
         }
+        if self.has(Flaw::DeletesFirst) {
+            let is_new = |id: &str| documents.iter().any(|document| document.id == id);
+            self.with(collection, |rows| rows.documents.retain(|(old, _)| !is_new(&old.id)));
+            wait().await;
+        }
         if self.has(Flaw::AddsInHalves) {
             self.insert(collection, &documents[..1], &vectors[..1]);
             wait().await;
@@ -256,6 +267,10 @@ impl VectorStore for Store {
     }
 
     async fn clear(&self, collection: &Collection) -> Result<(), VectorStoreError> {
+        if self.has(Flaw::ClearsInHalves) {
+            self.with(collection, |rows| rows.documents.truncate(rows.documents.len() / 2));
+            wait().await;
+        }
         self.with(collection, |rows| {
             rows.documents.clear();
             if !self.has(Flaw::KeepsTheLength) {
@@ -289,6 +304,13 @@ impl VectorStore for Store {
         collection: &Collection,
         ids: &[&str],
     ) -> Result<usize, VectorStoreError> {
+        if let (true, Some((_, page))) =
+            (self.has(Flaw::RemovesInHalves), ids.split_at_checked(100))
+        {
+            let is_kept = |id: &str| page.contains(&id) || !ids.contains(&id);
+            self.with(collection, |rows| rows.documents.retain(|(old, _)| is_kept(&old.id)));
+            wait().await;
+        }
         let removed = self.with(collection, |rows| {
             let before = rows.documents.len();
             rows.documents.retain(|(document, _)| {
