@@ -17,9 +17,11 @@
 //! | store that several handles write | [`shared_history`] | several handles to one store |
 //! | store that outlives its handle | [`reopened_history`] | a way to open the same store |
 //! | [`Memory`](conversant_core::Memory) | [`memory()`] | a fresh conversation each time |
+//! | memory that calls a model | [`memory_with_model`] | the same, around the suite's model |
 //! | [`VectorStore`](conversant_core::VectorStore) | [`vector_store()`] | a store with given embeddings |
 //! | [`ChatModel`](conversant_core::ChatModel) | [`chat_model`] | a model that answers anything |
 //! | [`CompletionModel`](conversant_core::CompletionModel) | [`completion_model`] | the same |
+//! | model over a server that may be slow | [`slow_chat_model`] | a model whose answers never end |
 //!
 //! A check that does not apply (notes, in a history without notes) is skipped, and the report lists
 //! it. Most checks of [`shared_history`], [`networked_history`] and [`killed_history`] compare
@@ -35,6 +37,7 @@ mod memory;
 mod model;
 mod networked;
 mod report;
+mod slow_model;
 mod vector_store;
 
 pub use self::{
@@ -44,9 +47,10 @@ pub use self::{
     },
     langchain::{LangChainRows, langchain_history},
     malformed::{MALFORMED_MESSAGES, MALFORMED_SECRET},
-    memory::memory,
+    memory::{memory, memory_with_model},
     model::{chat_model, completion_model},
     networked::{killed_history, networked_history, with_patience},
     report::{SuiteError, SuiteReport},
+    slow_model::{slow_chat_model, slow_completion_model},
     vector_store::{EmbeddingFault, TopicEmbeddings, vector_store},
 };

@@ -16,14 +16,15 @@ use crate::observer::ModelDescription;
 ///
 /// Implemented by model crates; called by chains and by memories that summarise. The request is
 /// borrowed, so that a model can retry without a copy. The model enforces
-/// [`CallOptions::deadline`].
+/// [`CallOptions::deadline`]: it checks it while it waits too, for the server and between the
+/// pieces of a stream.
 ///
 /// Write `#[async_trait]` above the `impl`. A call whose deadline has passed fails with
 /// [`ModelError::Timeout`] in the phase [`TimeoutPhase::Total`], as
 /// [`CallOptions::check_deadline`] returns it. An answer ends before the first of the stop
 /// sequences ([`CallOptions::stop`]); a model that has none refuses them. No error quotes what was
 /// said.
-/// `suite::chat_model` of `conversant-testkit` checks this.
+/// `suite::chat_model` and `suite::slow_chat_model` of `conversant-testkit` check this.
 ///
 /// # Examples
 ///

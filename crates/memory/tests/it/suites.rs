@@ -64,6 +64,16 @@ async fn memories_that_call_a_model() {
 }
 
 #[tokio::test]
+async fn memories_keep_to_the_deadlines_of_calls_and_survive_their_model() {
+    suite::memory_with_model("Ada asks.", SummaryMemory::new).await.unwrap();
+    let buffer = |model| SummaryBufferMemory::new(model, Words).with_max_token_limit(7);
+    suite::memory_with_model("Ada asks.", buffer).await.unwrap();
+    suite::memory_with_model("Ada", EntityMemory::new).await.unwrap();
+    let knowledge = KnowledgeGraphMemory::new;
+    suite::memory_with_model("(Ada, knows, Bob)", knowledge).await.unwrap();
+}
+
+#[tokio::test]
 async fn memories_that_are_combined() {
     let make = || {
         let (history, session) = (InMemoryHistory::new(), SessionId::new("s").unwrap());

@@ -6,7 +6,7 @@ use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Embeddings, Message, ModelError,
 };
 use conversant_models::{OpenAi, OpenAiChat, OpenAiEmbeddings, OpenAiResponses};
-use conversant_testkit::{OpenAiServer, ServerAnswer, ServerDialect, suite};
+use conversant_testkit::{Gate, OpenAiServer, ServerAnswer, ServerDialect, suite};
 use serde_json::json;
 
 #[tokio::test]
@@ -176,6 +176,21 @@ async fn the_adapters_keep_the_contract_of_models() {
         let text = || OpenAi::builder("m").base_url(server.base_url()).build().unwrap();
         let report = suite::completion_model(text).await.unwrap();
         assert_eq!(report.skipped().collect::<Vec<_>>(), []);
+    }
+}
+
+/// The server answers nothing, or a piece and no more.
+#[tokio::test]
+async fn the_adapters_end_a_call_that_waits_at_its_deadline() {
+    for pieces in [0, 1] {
+        let answer = ServerAnswer::pieces(["Hel", "lo"]).held_after(pieces, &Gate::new());
+        let server = OpenAiServer::builder().reply(answer).repeat_last().start().unwrap();
+        let chat = || OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
+        suite::slow_chat_model(chat).await.unwrap();
+        let items = || OpenAiResponses::builder("m").base_url(server.base_url()).build().unwrap();
+        suite::slow_chat_model(items).await.unwrap();
+        let text = || OpenAi::builder("m").base_url(server.base_url()).build().unwrap();
+        suite::slow_completion_model(text).await.unwrap();
     }
 }
 

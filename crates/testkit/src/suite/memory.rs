@@ -1,8 +1,10 @@
 //! The suite of memories.
 
+mod deadlines;
 mod overlapping;
 mod refused;
 mod steps;
+mod with_model;
 
 use conversant_core::{
     HistoryError, Memory, MemoryError, Message, Point, Range, Role, Ticket, ToolCall, Turn, Version,
@@ -10,6 +12,7 @@ use conversant_core::{
 use serde_json::json;
 
 use self::steps::{converse, declared, load, same, turn, view};
+pub use self::with_model::memory_with_model;
 use super::{
     check::{Checked, MAX_POLLS, ODD_TEXTS, Stop, ensure, run},
     report::{Running, SuiteError, SuiteReport},
@@ -21,7 +24,7 @@ use crate::poll_then_drop;
 /// `make` is called once or more for each check. It must return a memory of a new conversation,
 /// with the same settings each time, since the suite compares the views of two memories of the same
 /// turns. A memory that calls a model needs one that answers any request, such as
-/// [`Scripted::with_handler`](crate::Scripted::with_handler).
+/// [`Scripted::with_handler`](crate::Scripted::with_handler); run [`memory_with_model`] too.
 ///
 /// # Errors
 ///
@@ -85,6 +88,8 @@ pub async fn memory<M: Memory>(make: impl Fn() -> M) -> Result<SuiteReport, Suit
         refused::errors_withhold_what_was_said,
         maintenance_can_be_repeated,
         maintenance_is_asked_for,
+        deadlines::maintenance_is_the_same_within_a_call,
+        deadlines::a_deadline_that_is_over_loses_nothing,
         overlapping::turns_that_are_saved_at_once_are_both_there,
         overlapping::a_turn_that_is_saved_during_maintenance_is_there,
         overlapping::maintenance_during_a_clear_leaves_nothing,
@@ -125,7 +130,7 @@ async fn loading_changes_nothing<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let later = view(&memory).await?;
     // Loads without a save are calls that failed.
     for _ in 0..3 {
-        load(&memory).await?;
+        view(&memory).await?;
     }
     same("after four loads", &view(&memory).await?, &later)
 }
@@ -177,7 +182,9 @@ async fn turns_are_stored_where_it_says<M: Memory>(make: &impl Fn() -> M) -> Che
         Message::tool("rain", "call_1"),
         Message::ai("It will."),
     ]);
-    let base = load(&memory).await?.ticket.version().unwrap_or(Version::new(0, 0));
+    let ticket = load(&memory).await?.ticket;
+    let base = ticket.version().unwrap_or(Version::new(0, 0));
+    memory.abandon(ticket).await;
     let turns = [turn(1), calling.with_base(base), turn(2).with_incomplete(true).with_base(base)];
     converse(&memory, &turns).await?;
     let found = match history.turns(session, Range::All).await {
@@ -308,8 +315,12 @@ async fn a_dropped_load_leaves_no_trace<M: Memory>(make: &impl Fn() -> M) -> Che
     let before = view(&memory).await?;
     for polls in 0..MAX_POLLS {
         let finished = poll_then_drop(load(&memory), polls).await.transpose()?;
+        let is_finished = finished.is_some();
+        if let Some(loaded) = finished {
+            memory.abandon(loaded.ticket).await;
+        }
         same("after a dropped load", &view(&memory).await?, &before)?;
-        if finished.is_some() {
+        if is_finished {
             break;
         }
     }

@@ -7,9 +7,11 @@ pub(crate) mod flawed_memory;
 mod history;
 pub(crate) mod history_flaw;
 mod memory;
+mod memory_with_model;
 mod model;
 mod networked;
 pub(crate) mod remote_history;
+mod slow_model;
 pub(crate) mod tipped_history;
 mod vector_store;
 

@@ -23,9 +23,11 @@ pub(super) async fn load(memory: &impl Memory) -> Result<Loaded, MemoryError> {
     memory.load(LoadContext::new(&inputs).with_input("Who am I?")).await
 }
 
-/// Returns the view that a prompt would get now.
+/// Returns the view that a prompt would get now, in a call that then fails.
 pub(super) async fn view(memory: &impl Memory) -> Result<Variables, MemoryError> {
-    Ok(load(memory).await?.variables)
+    let loaded = load(memory).await?;
+    memory.abandon(loaded.ticket).await;
+    Ok(loaded.variables)
 }
 
 /// Saves turns as a chain does: each after a load.

@@ -2,12 +2,12 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, LoadContext, Loaded, Memory, MemoryError, Messages, Point,
-    Saved, SessionId, Slot, Ticket, Turn, Value, Variables, Version, async_trait,
+    ChatHistory, Expect, HistoryError, LoadContext, Loaded, MaintainContext, Memory, MemoryError,
+    Messages, Point, Saved, SessionId, Slot, Ticket, Turn, Value, Variables, Version, async_trait,
 };
 
 use super::{flawed_history::History, wait};
@@ -40,6 +40,11 @@ pub(crate) enum Flaw {
     MaintainsOverSaves,
     MaintainsAfterClears,
     MaintainsForEver,
+    MaintainsAlone,
+    LosesTurnsAtDeadlines,
+    HoldsWhatFailed,
+    /// Not a flaw, unless a call is dropped.
+    HoldsUntilAbandoned,
     TakesWhileLoading,
     SavesInHalves,
     NotesTheIdFirst,
@@ -57,6 +62,8 @@ pub(crate) struct Buffer {
     /// How many turns the conversation has at the point of this memory, until it goes on there.
     turns_at_point: Mutex<Option<usize>>,
     loads: AtomicUsize,
+    /// Whether a call has loaded and not saved, for a flaw that holds the conversation.
+    is_held: AtomicBool,
     flaw: Option<Flaw>,
 }
 
@@ -79,6 +86,7 @@ impl Buffer {
             session: SessionId::new("s").unwrap(),
             turns_at_point: Mutex::default(),
             loads: AtomicUsize::new(0),
+            is_held: AtomicBool::new(false),
             flaw,
         }
     }
@@ -134,6 +142,10 @@ impl Memory for Buffer {
     }
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+        let holds = matches!(self.flaw, Some(Flaw::HoldsWhatFailed | Flaw::HoldsUntilAbandoned));
+        if holds && self.is_held.swap(true, Ordering::SeqCst) {
+            return Err(HistoryError::Busy.into());
+        }
         let state = if self.has(Flaw::TakesWhileLoading) {
             let state = std::mem::take(&mut *self.state());
             wait().await;
@@ -162,6 +174,7 @@ impl Memory for Buffer {
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
+        self.is_held.store(false, Ordering::SeqCst);
         wait().await;
         let unsupported = |what| Err(MemoryError::Unsupported { what });
         if self.has(Flaw::WantsATicket) && ticket.version().is_none() {
@@ -260,6 +273,23 @@ impl Memory for Buffer {
         let more = usize::from(self.has(Flaw::MaintainsForEver));
         state.tidied = if more > 0 { state.tidied + more } else { state.turns.len() };
         Ok(Saved::default())
+    }
+
+    async fn abandon(&self, _: Ticket) {
+        if !self.has(Flaw::HoldsWhatFailed) {
+            self.is_held.store(false, Ordering::SeqCst);
+        }
+    }
+
+    async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
+        match self.flaw {
+            Some(Flaw::MaintainsAlone) => return Ok(Saved::default()),
+            Some(Flaw::LosesTurnsAtDeadlines) if context.deadline.is_some() => {
+                self.state().turns.pop();
+            }
+            _ => {}
+        }
+        self.maintain().await
     }
 
     fn gives_text(&self, variable: &str) -> bool {

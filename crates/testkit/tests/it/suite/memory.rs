@@ -34,6 +34,9 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::KeepsOneTurn, "clearing_forgets"),
     (Flaw::IgnoresTickets, "a_turn_of_a_cleared_conversation_is_not_saved"),
     (Flaw::MaintainsForEver, "maintenance_can_be_repeated"),
+    (Flaw::MaintainsAlone, "maintenance_is_the_same_within_a_call"),
+    (Flaw::LosesTurnsAtDeadlines, "a_deadline_that_is_over_loses_nothing"),
+    (Flaw::HoldsWhatFailed, "loading_changes_nothing"),
     (Flaw::TakesWhileLoading, "a_dropped_load_leaves_no_trace"),
     (Flaw::SavesInHalves, "a_dropped_save_is_whole_or_not_there"),
     (Flaw::NotesTheIdFirst, "a_dropped_save_can_be_repeated"),
@@ -44,4 +47,14 @@ const FLAWS: &[(Flaw, &str)] = &[
 #[test]
 fn each_check_of_the_memory_suite_finds_its_flaw() {
     each_check_finds_its_flaw(FLAWS, |flaw| block_on(suite::memory(|| Buffer::new(flaw))));
+}
+
+/// It may hold the conversation from a load on, until the call is saved or abandoned.
+#[test]
+fn calls_that_fail_are_abandoned() {
+    let make = || Buffer::new(Some(Flaw::HoldsUntilAbandoned));
+    let error = block_on(suite::memory(make)).unwrap_err();
+    let failed: Vec<_> = error.failed().map(|(check, _)| check).collect();
+    let dropped = ["a_dropped_load_leaves_no_trace", "a_dropped_save_is_whole_or_not_there"];
+    assert_eq!(failed, dropped, "{error}");
 }
