@@ -53,6 +53,8 @@ use crate::{
 /// - Operations on one session have a total order. Sessions do not wait for each other.
 /// - `clear` starts a new epoch. An append that expects the old one fails with
 ///   [`HistoryError::Stale`].
+/// - No error quotes what was said, nor a note, a title or what is looked for: errors reach logs. A
+///   database's own message may quote the row that it refuses.
 ///
 /// # Branches
 /// A store may keep the turns of a session as a tree ([`Point`]). Then [`at`](Self::at) reads and
@@ -68,6 +70,9 @@ use crate::{
 /// - If the tip was moved while a turn was made, so that the version that its append expects
 ///   ([`Expect::SameEpoch`]) is no longer on the path to the tip, the turn follows that version,
 ///   and the tip stays.
+/// - An append at a point, a move of the tip and a fork are whole or not done if they are dropped,
+///   and settled as an append is. A store that has to copy the turns of a fork says that a fork
+///   which is dropped may have the first of them.
 ///
 /// # Lists of sessions
 /// A store may keep what a list shows of each session ([`SessionInfo`]). It has no second place to
@@ -242,7 +247,7 @@ pub trait ChatHistory: Send + Sync {
     ///   covers, or does not have that version: it was cleared, deleted or moved to another branch.
     ///   Nothing is stored, and a memory reads what it needs again.
     /// - [`HistoryError::TooLarge`] if the note is larger than [`Note::MAX_BYTES`], which stores on
-    ///   disks and servers take.
+    ///   disks and servers take, or than three quarters of it in an encrypted store.
     /// - Those of [every operation](Self#errors).
     async fn put_note(
         &self,
@@ -460,14 +465,15 @@ pub trait ChatHistory: Send + Sync {
 
     /// Returns whether loading a turn returns the messages exactly as they were appended. A memory
     /// that has appended a turn then does not load it again. `false` by default, for stores that
-    /// change messages, such as one that redacts them.
+    /// change messages, such as one that redacts them. `suite::history` of `conversant-testkit`
+    /// compares texts: run it on such a store without the change.
     fn is_verbatim(&self) -> bool {
         false
     }
 
     /// Returns the identity of the store, if it is known: that of a clone, or of an `Arc` that is
     /// shared, is equal. Memories that are combined then know that they store turns in one session.
-    /// `None` by default, and of a view at a point.
+    /// A view at a point is another one. `None` by default.
     fn identity(&self) -> Option<HistoryIdentity> {
         None
     }

@@ -227,6 +227,8 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
         self.codec.open_note(&stored, &name, self.inner.note(&stored, &name).await?.as_ref())
     }
 
+    /// Stores a note. Its record is larger by a third, so that a store which takes records of
+    /// [`Note::MAX_BYTES`] takes notes of 12 MiB.
     async fn put_note(
         &self,
         session: &SessionId,

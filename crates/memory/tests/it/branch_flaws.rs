@@ -6,8 +6,8 @@ use std::{
 };
 
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Message, Messages, Note, Point, Range,
-    SessionId, Slice, Turn, TurnId, Version, async_trait,
+    Alternative, ChatHistory, Expect, HistoryError, HistoryIdentity, Message, Messages, Note,
+    Point, Range, SessionId, Slice, Turn, TurnId, Version, async_trait,
 };
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::suite;
@@ -39,6 +39,10 @@ enum Flaw {
     StoresNothings,
     ForgetsThePartsOfViews,
     AppendsAnythingToViews,
+    MovesTheTipOfViewsLater,
+    MovesTheTipInSteps,
+    ForksInSteps,
+    NamesViewsAsStores,
     /// Not a flaw: it has no operations but those of branches.
     HasBranchesAlone,
 }
@@ -68,6 +72,10 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::AppendsAnythingToViews, "a_stale_append_at_a_point_stores_nothing"),
     (Flaw::DropsNotesOfViews, "a_note_is_stored_at_the_tip"),
     (Flaw::ReplacesNotesElsewhere, "a_note_is_replaced_at_the_tip"),
+    (Flaw::NamesViewsAsStores, "a_view_has_another_identity"),
+    (Flaw::MovesTheTipOfViewsLater, "a_dropped_append_at_a_point_is_whole_or_not_there"),
+    (Flaw::MovesTheTipInSteps, "a_dropped_move_of_the_tip_is_whole_or_not_done"),
+    (Flaw::ForksInSteps, "a_dropped_fork_is_whole_or_not_there"),
     (Flaw::StoresNothings, "a_turn_without_messages_is_no_point"),
 ];
 
@@ -154,6 +162,16 @@ impl ChatHistory for Flawed {
             expect if self.has(Flaw::ForgetsThePartsOfViews) && is_view => {
                 let whole = turn.clone().with_incomplete(false);
                 self.seen().append(session, &whole, expect).await
+            }
+            expect if self.has(Flaw::MovesTheTipOfViewsLater) && is_view => {
+                let before = self.store.turns(session, Range::LastTurns(1)).await?;
+                let version = self.seen().append(session, turn, expect).await?;
+                if let Some(tip) = before.last().filter(|before| before.id() != turn.id()) {
+                    self.store.set_tip(session, tip.id().into(), Expect::Any).await?;
+                    pause().await;
+                    self.store.set_tip(session, turn.id().into(), Expect::Any).await?;
+                }
+                Ok(version)
             }
             _ if self.has(Flaw::AppendsAnythingToViews) && is_view => {
                 self.seen().append(session, turn, Expect::Any).await
@@ -278,6 +296,10 @@ impl ChatHistory for Flawed {
         if self.has(Flaw::KeepsTheTip) {
             return Ok(self.store.load(session, Range::LastMessages(0)).await?.version);
         }
+        if self.has(Flaw::MovesTheTipInSteps) {
+            self.store.set_tip(session, Point::Start, expect).await?;
+            pause().await;
+        }
         let expect = if self.has(Flaw::MovesStaleTips) { Expect::Any } else { expect };
         match self.store.set_tip(session, tip, expect).await {
             Err(HistoryError::UnknownTurn { .. }) if self.has(Flaw::AcceptsUnknownTurns) => {
@@ -315,8 +337,31 @@ impl ChatHistory for Flawed {
         if self.has(Flaw::ForksOverTurns) {
             self.store.clear(into).await?;
         }
+        if self.has(Flaw::ForksInSteps) {
+            let turns = self.store.at(point).unwrap().turns(session, Range::All).await?;
+            if let [first, _, ..] = turns.as_slice() {
+                self.store.fork(session, first.id().into(), into).await?;
+                for turn in &turns {
+                    pause().await;
+                    self.store.append(into, turn, Expect::Any).await?;
+                }
+                return Ok(self.store.load(into, Range::LastMessages(0)).await?.version);
+            }
+        }
         self.store.fork(session, point, into).await
     }
+
+    fn identity(&self) -> Option<HistoryIdentity> {
+        match self.view.is_some() && !self.has(Flaw::NamesViewsAsStores) {
+            true => None,
+            false => self.store.identity(),
+        }
+    }
+}
+
+/// Waits once, so that there is a point at which to be dropped.
+async fn pause() {
+    tokio::task::yield_now().await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod branch;
 mod concurrent;
 mod content;
 mod dropped;
+mod dropped_branch;
 mod expect;
 mod export;
 mod fork;
@@ -20,6 +21,7 @@ mod session_list;
 mod shared;
 mod tip;
 mod view;
+mod withheld;
 mod without_messages;
 
 use conversant_core::ChatHistory;
@@ -34,7 +36,8 @@ use super::{
 ///
 /// `make` is called once for each check, and may return handles to the same store. Every check uses
 /// sessions with new random names and does not delete them. Checks of optional operations (notes,
-/// leases, lists, …) are skipped where the history does not have them.
+/// leases, lists, …) are skipped where the history does not have them. Messages are compared: a
+/// store that changes them on purpose, such as one that redacts them, is tested without the change.
 ///
 /// # Errors
 ///
@@ -112,6 +115,7 @@ pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<SuiteReport
         content::every_kind_of_message_comes_back_as_it_was,
         content::a_turn_of_many_messages_is_whole,
         content::a_large_message_comes_back_or_is_refused,
+        withheld::errors_withhold_what_was_said,
         dropped::a_dropped_append_is_whole_or_not_there,
         dropped::a_dropped_append_can_be_repeated,
         dropped::a_dropped_load_leaves_no_trace,
@@ -166,7 +170,9 @@ pub async fn versioned_history<H: ChatHistory>(
 /// addition to [`history()`] and [`versioned_history()`].
 ///
 /// The history has to have [`at`](ChatHistory::at), [`set_tip`](ChatHistory::set_tip),
-/// [`alternatives`](ChatHistory::alternatives) and [`fork`](ChatHistory::fork).
+/// [`alternatives`](ChatHistory::alternatives) and [`fork`](ChatHistory::fork). A store that has to
+/// copy the turns of a fork fails `a_dropped_fork_is_whole_or_not_there`, and says so in its
+/// documentation.
 ///
 /// # Errors
 /// [`SuiteError`], which names all checks that failed.
@@ -199,6 +205,10 @@ pub async fn branched_history<H: ChatHistory>(
         view::a_stale_append_at_a_point_stores_nothing,
         view::a_note_is_stored_at_the_tip,
         view::a_note_is_replaced_at_the_tip,
+        view::a_view_has_another_identity,
+        dropped_branch::a_dropped_append_at_a_point_is_whole_or_not_there,
+        dropped_branch::a_dropped_move_of_the_tip_is_whole_or_not_done,
+        dropped_branch::a_dropped_fork_is_whole_or_not_there,
         without_messages::a_turn_without_messages_is_no_point,
     );
     running.finish()

@@ -7,7 +7,7 @@ use conversant_core::{
 use serde_json::json;
 
 use super::session_driver::{SessionDriver, exchange};
-use crate::suite::check::{Checked, ODD_TEXTS, ensure};
+use crate::suite::check::{CANARY, Checked, ODD_TEXTS, ensure, withholds};
 
 pub(super) async fn odd_texts_come_back_as_they_were(history: &impl ChatHistory) -> Checked {
     let driver = SessionDriver::new(history)?;
@@ -107,7 +107,8 @@ pub(super) async fn a_large_message_comes_back_or_is_refused(
     // Packets, documents and columns of servers have limits of 4 and 16 MB.
     for megabytes in [3, 5, 17] {
         let driver = SessionDriver::new(history)?;
-        let text = "0123456789 caf\u{e9}\n".repeat(megabytes * 200_000 / 3);
+        let mut text = "0123456789 caf\u{e9}\n".repeat(megabytes * 200_000 / 3);
+        text.push_str(CANARY);
         let large = Turn::exchange(text.as_str(), "That is long.");
         // A chain asks before it pays for an answer.
         let messages: Vec<Message> = large.messages().iter().cloned().collect();
@@ -118,7 +119,8 @@ pub(super) async fn a_large_message_comes_back_or_is_refused(
                 ensure!(is_ok, "it was checked to be refused, and is stored: {checked:?}");
                 driver.holds(&[&large]).await?;
             }
-            Err(HistoryError::TooLarge { .. }) => {
+            Err(error @ HistoryError::TooLarge { .. }) => {
+                withholds(&error)?;
                 let is_refused = matches!(checked, Err(HistoryError::TooLarge { .. }));
                 ensure!(is_refused, "it is refused, and was checked to be stored: {checked:?}");
                 driver.holds(&[]).await?;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::session_driver::{SessionDriver, exchange, supported};
 use crate::{
     join_all::join_all,
-    suite::check::{Checked, ODD_TEXTS, Stop, ensure},
+    suite::check::{CANARY, Checked, ODD_TEXTS, Stop, ensure, withholds},
 };
 
 /// Begins a session if the history has notes.
@@ -71,11 +71,24 @@ pub(super) async fn a_note_covers_what_it_says(history: &impl ChatHistory) -> Ch
 pub(super) async fn a_large_note_is_stored(history: &impl ChatHistory) -> Checked {
     let driver = with_notes(history).await?;
     let covers = driver.append(&exchange(1)).await?;
-    for kilobytes in [5, 70, 1_100] {
-        let note = Note::new("0123456789abcdef".repeat(64 * kilobytes), covers);
-        history.put_note(&driver.session, "summary", &note).await?;
+    let mut kept = None;
+    // Packets, documents and columns of servers have limits of 4 and 16 MB. An encrypted note is
+    // larger by a third.
+    for kilobytes in [5, 70, 1_100, 11_000, 17_000] {
+        let text = CANARY.repeat(kilobytes * 1024 / CANARY.len());
+        let may_be_refused = text.len() as u64 > Note::MAX_BYTES;
+        let note = Note::new(text, covers);
+        match history.put_note(&driver.session, "summary", &note).await {
+            Ok(()) => kept = Some(note),
+            Err(error @ HistoryError::TooLarge { .. }) if may_be_refused => {
+                withholds(&error)?;
+            }
+            Err(error) => {
+                return Err(Stop::Failed(format!("a note of {kilobytes} KB: {error}")));
+            }
+        }
         let found = history.note(&driver.session, "summary").await?;
-        ensure!(found.as_ref() == Some(&note), "a note of {kilobytes} KB is {found:?}");
+        ensure!(found == kept, "after a note of {kilobytes} KB, {found:?} is stored");
     }
     Ok(())
 }

@@ -110,3 +110,17 @@ pub(super) async fn a_note_is_replaced_at_the_tip(history: &impl ChatHistory) ->
     ensure!(is_unknown(&unknown, turn), "a note at an unknown point: {unknown:?}");
     Ok(())
 }
+
+/// By the store's identity, a view would be taken for the session that it shows a part of.
+pub(super) async fn a_view_has_another_identity(history: &impl ChatHistory) -> Checked {
+    let tree = Tree::grown(history, 1).await?;
+    for point in [Point::Start, tree.after(0)?] {
+        let view = tree.at(point)?;
+        for identity in [view.identity(), view.as_ref().identity()].into_iter().flatten() {
+            let is_other = history.identity() != Some(identity);
+            ensure!(is_other, "the view at {point} has the identity of its store");
+        }
+    }
+    ensure!(history.identity() == history.identity(), "a history has several identities");
+    Ok(())
+}

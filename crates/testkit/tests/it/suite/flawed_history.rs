@@ -12,7 +12,7 @@ use conversant_core::{
 };
 
 use super::{
-    flawed_log::{Late, Log, check_repeated, kept, seen_without, start, too_large},
+    flawed_log::{Late, Log, check_note, check_repeated, kept, seen_without, start, too_large},
     history_flaw::HistoryFlaw,
     wait,
 };
@@ -394,7 +394,7 @@ impl ChatHistory for History {
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
         let name = if self.has(HistoryFlaw::HasOneNote) { "" } else { name };
-        Ok(self.get(session).notes.get(name).cloned())
+        Ok(self.get(session).notes.get(name).map(|note| Note::clone(note)))
     }
 
     async fn put_note(
@@ -416,9 +416,7 @@ impl ChatHistory for History {
         if is_later && !self.has(HistoryFlaw::TakesNotesOfLater) {
             return Err(HistoryError::Stale { expected, current });
         }
-        if self.has(HistoryFlaw::NotesAreSmall) && note.body.to_text().len() > 4096 {
-            return Err(too_large());
-        }
+        check_note(&note, self.flaw)?;
         if self.has(HistoryFlaw::NotesCoverAll) {
             note.covers = current;
         }
@@ -430,7 +428,7 @@ impl ChatHistory for History {
                 let message = Message::system(note.body.to_text().into_owned());
                 log.turns.push((TurnId::random(), vec![message.into()].into()));
             }
-            log.notes.insert(name.to_owned(), note);
+            log.notes.insert(name.to_owned(), note.into());
         });
         Ok(())
     }
@@ -444,7 +442,8 @@ impl ChatHistory for History {
     ) -> Result<bool, HistoryError> {
         let is_as_read = |history: &Self| {
             let log = history.get(session);
-            log.notes.get(name) == read || history.has(HistoryFlaw::ReplacesAnyNote)
+            log.notes.get(name).map(AsRef::as_ref) == read
+                || history.has(HistoryFlaw::ReplacesAnyNote)
         };
         if self.has(HistoryFlaw::ReadsThenReplaces) {
             let replaces = is_as_read(self);

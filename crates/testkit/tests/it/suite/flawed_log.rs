@@ -16,7 +16,7 @@ pub(crate) struct Log {
     /// The turns as they came, for export.
     pub(crate) exported: Vec<Arc<Turn>>,
     pub(crate) cleared: Vec<TurnId>,
-    pub(crate) notes: BTreeMap<String, Note>,
+    pub(crate) notes: BTreeMap<String, Arc<Note>>,
     pub(crate) lease: Option<(LeaseHolder, Instant)>,
 }
 
@@ -94,6 +94,11 @@ pub(crate) fn check_repeated(
     let stored = log.exported.iter().find(|stored| stored.id() == turn.id());
     match stored {
         _ if flaw == Some(HistoryFlaw::TakesIdsForTurns) => Ok(()),
+        Some(_) if flaw == Some(HistoryFlaw::QuotesTurns) => {
+            // As a database does.
+            let source = format!("Key (turn)=({}) already exists.", turn.messages()).into();
+            Err(HistoryError::Backend { source })
+        }
         Some(stored) if flaw == Some(HistoryFlaw::ComparesCalls) => {
             let is_same = stored.messages() == turn.messages();
             let turn = if is_same { turn.clone() } else { Turn::exchange("a", "b") };
@@ -102,6 +107,16 @@ pub(crate) fn check_repeated(
         Some(stored) => turn.check_stored(stored),
         None => Ok(()),
     }
+}
+
+/// Checks the size of a note.
+pub(crate) fn check_note(note: &Note, flaw: Option<HistoryFlaw>) -> Result<(), HistoryError> {
+    let max_bytes = match flaw {
+        Some(HistoryFlaw::NotesAreSmall) => 4096,
+        Some(HistoryFlaw::NotesArePackets) => 4 << 20,
+        _ => return Ok(()),
+    };
+    if note.body.to_text().len() > max_bytes { Err(too_large()) } else { Ok(()) }
 }
 
 /// The log as it was before its last turn.

@@ -58,6 +58,7 @@ const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::CutsLargeMessages, "a_large_message_comes_back_or_is_refused"),
     (HistoryFlaw::RefusesUnchecked, "a_large_message_comes_back_or_is_refused"),
     (HistoryFlaw::RefusesTooMuch, "a_large_message_comes_back_or_is_refused"),
+    (HistoryFlaw::QuotesTurns, "errors_withhold_what_was_said"),
     (HistoryFlaw::AppendsInHalves, "a_dropped_append_is_whole_or_not_there"),
     (HistoryFlaw::NotesTheIdFirst, "a_dropped_append_can_be_repeated"),
     (HistoryFlaw::TakesWhileLoading, "a_dropped_load_leaves_no_trace"),
@@ -75,6 +76,7 @@ const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::SettlesLate, "a_dropped_append_is_whole_or_not_there"),
     (HistoryFlaw::NotesCoverAll, "a_note_covers_what_it_says"),
     (HistoryFlaw::NotesAreSmall, "a_large_note_is_stored"),
+    (HistoryFlaw::NotesArePackets, "a_large_note_is_stored"),
     (HistoryFlaw::TakesNotesOfLater, "a_note_of_what_is_not_there_is_stale"),
     (HistoryFlaw::DeniesOldNotes, "a_note_of_what_is_not_there_is_stale"),
     (HistoryFlaw::NotesAreText, "a_note_is_loaded_as_it_was_put"),
@@ -150,7 +152,7 @@ fn an_error_tells_what_was_seen() {
     let error = block_on(suite::history(|| Modest { inner: History::new(None), clears: false }))
         .unwrap_err();
     insta::assert_snapshot!(error, @r"
-    10 of 66 checks of the history suite failed:
+    10 of 67 checks of the history suite failed:
       clearing_empties_and_starts_an_epoch: failed unexpectedly: cannot reach the history: the disk is gone
       a_cleared_turn_can_be_appended_again: failed unexpectedly: cannot reach the history: the disk is gone
       any_is_always_met: failed unexpectedly: cannot reach the history: the disk is gone
