@@ -64,15 +64,16 @@ impl AnswerStream {
         Self::new(Mapped { stream: self, map: Some(map) })
     }
 
-    /// Creates the stream of an answer that is whole already, of a chain with these outputs: the
-    /// pieces of its reply, and the end. The pieces are without the messages that the call had
-    /// before.
+    /// Creates the stream of an answer that is whole already, of a chain with these outputs: its
+    /// pieces ([`Delta::of`]), without the calls and results that the turn had before the call, and
+    /// the end.
     pub(crate) fn whole(answer: Answer, outputs: &[Cow<'static, str>], before: &Messages) -> Self {
         let reply = answer.reply_of(outputs);
         let mut own = reply.clone();
         own.intermediate = after_exchange(&reply.intermediate, before);
-        let (stream, ended) = (ReplyStream::whole(own), (Box::new(reply), Box::new(answer)));
-        Self::new(Whole { stream, ended: Some(ended) })
+        let pieces: Vec<_> = Delta::of(&own).collect();
+        let ended = Some((Box::new(reply), Box::new(answer)));
+        Self::new(Whole { pieces: pieces.into_iter(), received: String::new(), ended })
     }
 
     /// Makes the received text unavailable for a partial turn, since it is not the first output.
@@ -192,27 +193,30 @@ impl AnswerSource for WithoutPartial {
     }
 }
 
-/// An answer that is there as a whole.
+/// An answer that was there before its first piece.
 struct Whole {
-    stream: ReplyStream,
+    pieces: vec::IntoIter<Delta>,
+    received: String,
     /// The reply and the answer, or `None` after the end.
     ended: Option<(Box<Reply>, Box<Answer>)>,
 }
 
 impl AnswerSource for Whole {
-    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
-        Poll::Ready(match ready!(Pin::new(&mut self.stream).poll_next(context)) {
-            Some(Err(error)) => Err(ChainError::Model(error)),
-            Some(Ok(piece)) if !matches!(piece, Delta::Done(_)) => Ok(AnswerItem::Piece(piece)),
-            _ => match self.ended.take() {
-                Some((reply, answer)) => Ok(AnswerItem::Done(reply, answer)),
-                None => Err(ChainError::Model(ModelError::Cancelled)),
-            },
+    fn poll_item(&mut self, _: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
+        if let Some(piece) = self.pieces.next() {
+            if let Delta::Text(text) = &piece {
+                self.received.push_str(text);
+            }
+            return Poll::Ready(Ok(AnswerItem::Piece(piece)));
+        }
+        Poll::Ready(match self.ended.take() {
+            Some((reply, answer)) => Ok(AnswerItem::Done(reply, answer)),
+            None => Err(ChainError::Model(ModelError::Cancelled)),
         })
     }
 
     fn partial(&self) -> &str {
-        self.stream.partial()
+        &self.received
     }
 
     fn is_complete(&self) -> bool {

@@ -18,8 +18,8 @@ use crate::{
 /// calls and continue the turn with `resume`, as often as the model calls tools; the whole exchange
 /// is stored as one turn at its end. A call that fails leaves it as it was, so that it can be
 /// resumed again with the same results. Dropping it gives the turn up. The loop of
-/// `conversant-tools` does all of this. If it is the model, the calls of its own tools have run, and
-/// their results are added with the others.
+/// `conversant-tools` does all of this. If it is the model, the calls of its own tools have run,
+/// and their results are added with the others.
 ///
 /// The tools, the stop sequences, the format and the cache key of its call hold for the calls that
 /// continue it, unless their options have others. A choice that forces a call is lifted, also one

@@ -354,7 +354,9 @@ impl Stream for ChainStream {
                                 State::Ending(Box::pin(finish(runner, running, reply)))
                             });
                         }
-                        Poll::Ready(Ok(_)) if answer.is_none() && call.deadline_has_passed() => {
+                        Poll::Ready(Ok(_))
+                            if !stream.is_complete() && call.deadline_has_passed() =>
+                        {
                             let error = ChainError::DeadlineExceeded { phase: CallPhase::Run };
                             this.end_running(|runner, running| running.fail(runner, error));
                         }

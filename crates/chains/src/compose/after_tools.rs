@@ -73,7 +73,8 @@ impl ToolsRun {
             (None, None) => Messages::new(),
         };
         // No model goes on after calls without results.
-        if has_unanswered_calls(&exchange) {
+        let is_open = answer.reply.as_ref().is_some_and(|reply| !reply.call_results.is_empty());
+        if is_open || has_unanswered_calls(&exchange) {
             return Self::Inside;
         }
         Self::Exchange(after_exchange(&exchange, before))

@@ -209,8 +209,8 @@ impl FallbackSteps {
     ) -> Result<(), ChainError> {
         let deadline = child.options().deadline;
         let has_time = deadline.is_none_or(|deadline| Instant::now() < deadline);
-        let is_next = has_time && (self.when)(&error);
-        let exchange = is_next.then(|| ToolsRun::of(&error, child.exchange()));
+        let exchange =
+            (has_time && (self.when)(&error)).then(|| ToolsRun::of(&error, child.exchange()));
         let exchange = match exchange {
             Some(ToolsRun::Exchange(exchange)) => Some(exchange),
             Some(ToolsRun::Inside) | None => None,

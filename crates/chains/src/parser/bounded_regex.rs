@@ -51,11 +51,6 @@ impl BoundedRegex {
         Ok(Self { expression, first, others: Default::default(), runs, has_runs, elements })
     }
 
-    /// Returns the number of groups.
-    pub(super) fn groups(&self) -> usize {
-        self.first.captures_len().saturating_sub(1)
-    }
-
     /// Searches a text.
     ///
     /// # Errors

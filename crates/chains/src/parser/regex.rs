@@ -51,8 +51,7 @@ impl RegexParser {
     ///
     /// # Errors
     ///
-    /// [`RegexError`] if the expression cannot be parsed, or has fewer groups than there are keys:
-    /// no answer could be parsed, where LangChain fails at each one that matches.
+    /// [`RegexError`] if the expression cannot be parsed.
     pub fn new<K: Into<String>>(
         regex: &str,
         output_keys: impl IntoIterator<Item = K>,
@@ -60,14 +59,7 @@ impl RegexParser {
         let fault = |reason: String| RegexError { regex: regex.to_owned(), reason };
         let translated = translate(regex).map_err(|error| fault(error.to_string()))?;
         let compiled = BoundedRegex::new(translated).map_err(|error| fault(error.to_string()))?;
-        let output_keys: Vec<String> = output_keys.into_iter().map(Into::into).collect();
-        let (groups, keys) = (compiled.groups(), output_keys.len());
-        if groups < keys {
-            let count =
-                |count, noun| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-            let (groups, keys) = (count(groups, "group"), count(keys, "output key"));
-            return Err(fault(format!("it has {groups} for {keys}")));
-        }
+        let output_keys = output_keys.into_iter().map(Into::into).collect();
         Ok(Self { regex: compiled, output_keys, default_output_key: None })
     }
 
@@ -88,6 +80,10 @@ impl OutputParser for RegexParser {
         let mut fields = Map::new();
         for (index, key) in self.output_keys.iter().enumerate() {
             let value = match (&found, &self.default_output_key) {
+                (Some(found), _) if index + 1 >= found.len() => {
+                    let reason = format!("the regular expression has no group for `{key}`");
+                    return Err(ParseError::without_source(text, reason));
+                }
                 (Some(found), _) => {
                     found.get(index + 1).map_or(Json::Null, |group| group.as_str().into())
                 }

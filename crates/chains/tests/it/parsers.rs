@@ -264,23 +264,6 @@ fn regular_expressions_that_python_refuses_are_errors() {
     insta::assert_snapshot!(errors.join("\n"));
 }
 
-/// An expression without a group for each key could parse no answer.
-#[cfg(feature = "regex")]
-#[test]
-fn a_regular_expression_has_a_group_for_each_key() {
-    let rows: [(&str, &[&str], Option<&str>); 5] = [
-        (r"Score: (\d+)", &["score"], None),
-        (r"(a)(b)", &["score"], None),
-        (r"(a)?(?:b)(?P<c>c)", &["a", "c"], None),
-        (r"Score: (\d+)", &["score", "reason"], Some("it has 1 group for 2 output keys")),
-        (r"(?:a)", &["score"], Some("it has 0 groups for 1 output key")),
-    ];
-    for (regex, keys, expected) in rows {
-        let fault = RegexParser::new(regex, keys.iter().copied()).err();
-        assert_eq!(fault.map(|fault| fault.reason).as_deref(), expected, "{regex}");
-    }
-}
-
 #[cfg(feature = "regex")]
 #[test]
 fn long_searches_end() {

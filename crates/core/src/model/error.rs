@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use super::{
     api_error::{ApiError, StatusKind, seconds},
     decode_error::DecodeError,
-    reply::FinishReason,
+    finish_reason::FinishReason,
 };
 use crate::{
     box_error::BoxError, messages::Messages, status_text::status_text, withheld::Withheld,

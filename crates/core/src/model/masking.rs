@@ -4,7 +4,7 @@ use super::{
     api_error::ApiError,
     decode_error::DecodeError,
     error::{ModelError, PartialReply},
-    reply::FinishReason,
+    finish_reason::FinishReason,
 };
 use crate::{box_error::BoxError, report::Report, withheld::Withheld};
 

@@ -158,9 +158,9 @@ async fn a_turn_with_both_kinds_of_calls_is_resumed() {
         let open: Vec<_> = pending.tool_calls().iter().map(|call| call.name.as_str()).collect();
         assert_eq!(open, ["mine"]);
         assert_eq!(history.load(&session, Range::All).await.unwrap().messages.len(), 0);
-        let foreign = chain.resume(pending.clone(), [Message::tool("x", "b")]).await;
+        let foreign = chain.resume(&pending, [Message::tool("x", "b")]).await;
         assert!(foreign.unwrap_err().to_string().contains("`b`"));
-        let outcome = chain.resume(pending, [Message::tool("yours", "a")]).await.unwrap();
+        let outcome = chain.resume(&pending, [Message::tool("yours", "a")]).await.unwrap();
         assert_eq!(outcome.text(), "Four.");
         let stored = history.load(&session, Range::All).await.unwrap().messages;
         let results: Vec<_> = stored.iter().filter_map(Message::tool_call_id).collect();

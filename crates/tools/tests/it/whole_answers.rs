@@ -186,7 +186,7 @@ async fn a_resumed_turn_has_the_pieces_of_its_own_call() {
     let pending = chain.invoke_with(inputs, options).await.unwrap().pending.unwrap();
     let call: &ToolCall = &pending.tool_calls()[0];
     let result = Message::tool("yours", call.id.clone().unwrap());
-    let stream = chain.resume_stream(pending, [result]).await.unwrap();
+    let stream = chain.resume_stream(&pending, [result]).await.unwrap();
     assert_eq!(stop_in_text(stream).await, [&ROUNDS[..], &["{}"]].concat());
     let expected = [&["q", "m", "m!"], &ROUNDS[..], &["{}"]].concat();
     assert_eq!(store.stored().await, expected);

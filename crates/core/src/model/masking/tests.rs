@@ -6,7 +6,7 @@ use super::super::{
     api_error::{ApiError, StatusKind},
     decode_error::DecodeError,
     error::{ModelError, PartialReply, TimeoutPhase, TransportPhase},
-    reply::FinishReason,
+    finish_reason::FinishReason,
 };
 use crate::{box_error::BoxError, messages::Messages, report::Report};
 
