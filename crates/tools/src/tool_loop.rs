@@ -31,8 +31,8 @@ use crate::{
 ///   or in the model's own settings ([`ModelDescription::forces_tools`]), holds for the first
 ///   round.
 /// - If the model calls a tool that only the options of the call define, the reply is returned, so
-///   that the caller can run these calls ([`Reply::open_calls`]). Other calls of the same answer are
-///   run before, and their results are in [`Reply::call_results`].
+///   that the caller can run these calls ([`Reply::open_calls`]). Other calls of the same answer
+///   are run before, and their results are in [`Reply::call_results`].
 /// - [`Reply::intermediate`] has the calls and results, and [`Reply::usage`] the sum of all rounds.
 ///   A chain stores both with the answer as one turn, or nothing.
 ///
