@@ -228,7 +228,7 @@ pub(crate) async fn what_is_appended_while_a_session_is_cleared_is_gone() -> Tes
 
 /// A program that moves conversations must not take a table that is not there for an empty one.
 pub(crate) async fn a_missing_table_is_created_unless_it_is_forbidden() -> Tested {
-    let server = Server::start().await?;
+    let server = Server::start_alone().await?;
     let open = |table: &str| {
         LangChainPostgresHistory::builder(&server.url).table(table).create(false).connect()
     };
@@ -260,7 +260,8 @@ pub(crate) async fn an_index_is_known_by_its_first_column() -> Tested {
         history.add_index().await.unwrap();
         assert!(history.has_index().await.unwrap());
     }
-    let indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = 'message_store'";
+    let indexes = "SELECT count(*) FROM pg_indexes \
+        WHERE schemaname = current_schema() AND tablename = 'message_store'";
     assert_eq!(server.number(indexes).await, 4);
     server.stop().await;
     Ok(())

@@ -29,7 +29,7 @@ impl Server {
         Ok(Self { url, client, removal: format!("DROP SCHEMA {schema} CASCADE") })
     }
 
-    /// Makes a database on the server, if there is one, for a test that counts what is read. In a
+    /// Makes a database on the server, if there is one, for a test that counts what is read, or sees all schemas. In a
     /// database that tests share, an open transaction of one keeps `VACUUM` from removing the dead
     /// rows of all, which are then read.
     pub(crate) async fn start_alone() -> Result<Self, Missing> {
