@@ -39,8 +39,9 @@ impl Message {
     }
 
     /// Encodes the message in LangChain's stored form, with every field of its type, as LangChain
-    /// 0.1.20 `langchain_core/messages/base.py::message_to_dict` does. A result of a tool without the
-    /// id of its call, and one of a function without its name, have no such form and are `null`.
+    /// 0.1.20 `langchain_core/messages/base.py::message_to_dict` does. A result of a tool without
+    /// the id of its call, and one of a function without its name, have no such form and are
+    /// `null`.
     #[must_use]
     pub fn to_stored(&self) -> Json {
         serde_json::to_value(self).unwrap_or_default()

@@ -71,8 +71,8 @@ macro_rules! prompt {
 ///
 /// The elements are those of [`from_messages`](crate::ChatPromptTemplate::from_messages). Checked
 /// are literals: alone, in pairs with a literal role, and in
-/// [`MessageTemplate::human`](crate::MessageTemplate::human), `system`, `ai` and `chat`. After a semicolon come `inputs: Type` or `name = value, …`, as for
-/// [`prompt!`](crate::prompt).
+/// [`MessageTemplate::human`](crate::MessageTemplate::human), `system`, `ai` and `chat`. After a
+/// semicolon come `inputs: Type` or `name = value, …`, as for [`prompt!`](crate::prompt).
 ///
 /// # Examples
 ///

@@ -34,7 +34,7 @@ thread_local! {
     static KEPT: RefCell<Option<Dropped>> = const { RefCell::new(None) };
 }
 
-/// What a thread keeps is dropped after the memory of the crate's own, which began later.
+/// Values that a thread keeps are dropped after those of the crate, which began later.
 #[test]
 fn a_call_that_ends_with_its_thread_is_observed() {
     let observer = Arc::new(Counted::default());

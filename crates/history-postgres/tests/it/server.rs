@@ -29,9 +29,9 @@ impl Server {
         Ok(Self { url, client, removal: format!("DROP SCHEMA {schema} CASCADE") })
     }
 
-    /// Makes a database on the server, if there is one, for a test that counts what is read, or sees all schemas. In a
-    /// database that tests share, an open transaction of one keeps `VACUUM` from removing the dead
-    /// rows of all, which are then read.
+    /// Makes a database on the server, if there is one, for a test that counts what is read, or
+    /// sees all schemas. In a database that tests share, an open transaction of one keeps `VACUUM`
+    /// from removing the dead rows of all, which are then read.
     pub(crate) async fn start_alone() -> Result<Self, Missing> {
         let url = Need::Services.variable(URL, "a PostgreSQL server")?;
         let database = format!("test_{}", TurnId::random()).replace('-', "_");

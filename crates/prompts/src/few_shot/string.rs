@@ -253,9 +253,9 @@ impl FewShotPromptBuilder {
     ///
     /// # Errors
     ///
-    /// [`TemplateError`], if the prefix or the suffix is not a template, an example lacks a variable
-    /// of the template that shows it, or a value of an example does not fit it. Where functions
-    /// compute partial variables of the template, values are checked in each call.
+    /// [`TemplateError`], if the prefix or the suffix is not a template, an example lacks a
+    /// variable of the template that shows it, or a value of an example does not fit it. Where
+    /// functions compute partial variables of the template, values are checked in each call.
     pub fn build(self) -> Result<FewShotPromptTemplate, TemplateError> {
         let prefix = PromptTemplate::parse(self.prefix, self.format)?;
         let suffix = PromptTemplate::parse(self.suffix, self.format)?;

@@ -1,10 +1,10 @@
 //! Which names a Jinja2 template uses, which of them must have a value, and what it may not do.
 //!
 //! A name is optional if every use of it is provided for: under `default`, under `is defined`, as a
-//! condition (`{% if name %}`, `name and …`, `name == …`), before an `or`, or where such a condition
-//! shows that it has a value: in its branch, and behind an `and`. What a template binds itself
-//! (loops, `set`, `with`) is not a name of the prompt. A name that only some branches of an `if`
-//! set is one after the `if`, and optional.
+//! condition (`{% if name %}`, `name and …`, `name == …`), before an `or`, or where such a
+//! condition shows that it has a value: in its branch, and behind an `and`. What a template binds
+//! itself (loops, `set`, `with`) is not a name of the prompt. A name that only some branches of an
+//! `if` set is one after the `if`, and optional.
 
 use std::collections::{HashMap, HashSet};
 
@@ -58,7 +58,7 @@ struct Finder<'s> {
     /// The filters and tests that were found.
     known: HashSet<(Uses, &'s str)>,
     blocks: Vec<Block<'s>>,
-    /// What the template binds outside of any block.
+    /// The names that the template binds outside of any block.
     scope: Scope<'s>,
     /// The operators in the values of `set` and `with` so far.
     operators: usize,
@@ -85,7 +85,7 @@ struct Block<'s> {
     has_else: bool,
 }
 
-/// What a part of a template binds.
+/// The names that a part of a template binds.
 #[derive(Default)]
 struct Scope<'s> {
     bound: HashSet<&'s str>,

@@ -50,7 +50,7 @@ pub(super) fn provided(words: &[Word<'_>], condition: bool) -> Vec<bool> {
     provided
 }
 
-/// What is between two brackets, or the whole.
+/// The part of an expression between two brackets, or the whole.
 struct Level<'s> {
     /// The first word of the expression that is read.
     start: usize,
@@ -181,8 +181,8 @@ fn starts_operand(words: &[Word<'_>], index: usize) -> bool {
     )
 }
 
-/// Returns whether the value of a name is never that of the expression: `not name`, or one before an
-/// `or`, which gives the next value in its place.
+/// Returns whether the value of a name is never that of the expression: `not name`, or one before
+/// an `or`, which gives the next value in its place.
 fn is_tested(words: &[Word<'_>], index: usize) -> bool {
     let after = text(words, index + 1);
     if before(words, index) == "not" {

@@ -147,7 +147,7 @@ fn templates_take_limited_memory_and_time() {
     check_all("templates", table.into_iter());
 }
 
-/// What reads a long text, as often as a template can: without fuel, each of them takes minutes.
+/// Reads a long text as often as a template can: without fuel, each of them takes minutes.
 #[test]
 fn reading_long_texts_takes_fuel() {
     let table = [

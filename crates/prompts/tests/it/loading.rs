@@ -179,7 +179,7 @@ fn results_that_answer_no_call_cannot_be_written() {
     }
 }
 
-/// What a file says of a literal message is kept.
+/// The fields of a literal message in a file are kept.
 #[test]
 fn literal_messages_of_a_file_are_whole() {
     let call = json!({"name": "look", "arguments": "{}"});

@@ -47,8 +47,8 @@ pub fn measure_text(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
     Ok(())
 }
 
-/// Charges fuel for a text, and for a list or map as [`measure`] does. For what a test reads, and for
-/// the arguments of filters, for which minijinja charges nothing.
+/// Charges fuel for a text, and for a list or map as [`measure`] does. For what a test reads, and
+/// for the arguments of filters, for which minijinja charges nothing.
 ///
 /// # Errors
 ///

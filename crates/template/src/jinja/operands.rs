@@ -376,7 +376,8 @@ impl<'r, 's> Reader<'r, 's> {
         literal.is_some_and(|word| word.text.starts_with(['\'', '"']))
     }
 
-    /// Returns whether a word is the first of a value. `is_value` is whether a value may end with it.
+    /// Returns whether a word is the first of a value. `is_value` is whether a value may end with
+    /// it.
     fn starts_value(&self, word: Word<'s>, at: usize, is_value: bool) -> bool {
         match word.kind {
             Kind::Literal => at.checked_sub(1).is_none_or(|before| self.operator(before) != "."),

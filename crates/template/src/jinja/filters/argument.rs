@@ -2,7 +2,7 @@
 
 use minijinja::{
     Error, Value,
-    value::{ArgType, Kwargs},
+    value::{ArgType, Kwargs, Rest, ValueOrKwargs},
 };
 
 /// Returns an argument that can be given by its place or by its name.
@@ -20,4 +20,9 @@ where
         Some(value) => T::from_value(Some(value)).map(Some),
         None => kwargs.get(name),
     }
+}
+
+/// Returns the arguments of a filter as values, the named ones last.
+pub(super) fn values_of(values: Rest<ValueOrKwargs>) -> Vec<Value> {
+    values.0.into_iter().map(ValueOrKwargs::into_value).collect()
 }

@@ -6,7 +6,7 @@ use minijinja::{
     value::{Kwargs, Rest, ValueKind, ValueOrKwargs},
 };
 
-use super::measured::{measure_all, values_of};
+use super::{argument::values_of, measured::measure_all};
 use crate::{
     MAX_OUTPUT_BYTES,
     jinja::measure::{measure, measure_argument},

@@ -10,6 +10,7 @@ use minijinja::{
 };
 
 use super::{
+    argument::values_of,
     characters::looped,
     named::place_arguments,
     printing::{escaped, shown},
@@ -170,8 +171,4 @@ const fn keep(_: &mut [Value]) -> Result<(), Error> {
 
 fn is_float(value: &Value) -> bool {
     value.kind() == ValueKind::Number && !value.is_integer()
-}
-
-pub(super) fn values_of(values: Rest<ValueOrKwargs>) -> Vec<Value> {
-    values.0.into_iter().map(ValueOrKwargs::into_value).collect()
 }

@@ -5,7 +5,7 @@ use minijinja::{
     value::{Kwargs, Rest, ValueOrKwargs},
 };
 
-use super::measured::values_of;
+use super::argument::values_of;
 
 /// Replaces the filters.
 pub(super) fn add(environment: &mut Environment<'_>) {

@@ -112,8 +112,8 @@ pub(super) fn wordcount(state: &State<'_, '_>, value: &Value) -> Result<usize, E
     Ok(text.split(|c| !is_in_word(c)).filter(|word| !word.is_empty()).count())
 }
 
-/// Returns whether a character is one of Python's `\w`: letters, numbers and `_`, and no marks, such
-/// as the vowel signs of Hindi, which end a word there.
+/// Returns whether a character is one of Python's `\w`: letters, numbers and `_`, and no marks,
+/// such as the vowel signs of Hindi, which end a word there.
 fn is_in_word(character: char) -> bool {
     // The letters that identifiers have, but not at the start.
     const LETTERS: [char; 4] = ['\u{e33}', '\u{eb3}', '\u{ff9e}', '\u{ff9f}'];
