@@ -29,6 +29,7 @@ pub enum SqliteErrorClass {
 impl SqliteErrorClass {
     /// Returns the class of an extended result code (`sqlite3_extended_errcode`). The codes are
     /// those of SQLite's page "Result and Error Codes".
+    #[must_use]
     pub const fn of_code(extended: i32) -> Self {
         const SHORT_READ: i32 = 522;
         match (extended & 0xff, extended) {

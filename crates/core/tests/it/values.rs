@@ -16,9 +16,9 @@ fn variables_are_iterated_by_reference() {
         names.push(format!("{name}={}", value.to_text()));
     }
     assert_eq!(names, ["a=1", "b=x"]);
-    let entries = variables.iter();
+    let mut entries = variables.iter();
     assert_eq!((entries.len(), format!("{entries:?}")), (2, "VariablesIter(<2>)".to_owned()));
-    assert_eq!(entries.rev().next().map(|(name, _)| name), Some("b"));
+    assert_eq!(entries.next_back().map(|(name, _)| name), Some("b"));
 }
 
 #[test]

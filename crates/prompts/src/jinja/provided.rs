@@ -198,10 +198,9 @@ fn is_tested(words: &[Word<'_>], index: usize) -> bool {
             for word in words.iter().skip(index + 1) {
                 match word.text {
                     "(" | "[" | "{" => depth += 1,
-                    ")" | "]" | "}" if depth == 0 => return false,
-                    ")" | "]" | "}" => depth -= 1,
+                    ")" | "]" | "}" if depth > 0 => depth -= 1,
                     "or" if depth == 0 => return true,
-                    "," | ":" | "if" | "else" if depth == 0 => return false,
+                    ")" | "]" | "}" | "," | ":" | "if" | "else" if depth == 0 => return false,
                     _ => {}
                 }
             }
