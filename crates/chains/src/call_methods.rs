@@ -276,8 +276,11 @@ macro_rules! impl_calls {
             ///
             /// # Errors
             /// [`ChainError::ToolResults`](crate::ChainError::ToolResults) if a call has no result;
-            /// otherwise as for `invoke`. The turn can be resumed again after any error: its calls
-            /// need not be run twice. If it is stored already, the stored answer is returned.
+            /// otherwise as for `invoke`. The turn can be resumed again after an error: its calls
+            /// need not be run twice. If it is stored already, the stored answer is returned. After
+            /// [`ChainError::NotSaved`](crate::ChainError::NotSaved), save its turn instead. A tool
+            /// loop as the model runs its own tools again, if the error came after them
+            /// ([`ModelError::exchange`](conversant_core::ModelError::exchange)).
             pub async fn resume(
                 &self,
                 pending: &crate::PendingTurn,

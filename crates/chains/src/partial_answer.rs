@@ -31,11 +31,6 @@ impl PartialAnswer {
         }
     }
 
-    /// Returns whether the text is the whole text of a reply.
-    pub(crate) fn is_text_of(&self, reply: &Reply) -> bool {
-        *reply.text() == *self.text
-    }
-
     pub(crate) fn into_answer(self) -> Answer {
         let Self { mut exchange, text } = self;
         let message = Message::ai(text);

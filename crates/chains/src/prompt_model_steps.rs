@@ -377,7 +377,14 @@ fn is_cut_off(reply: &Reply) -> bool {
 /// Names the token limit, where it is the cause.
 fn explain(mut error: ParseError, reply: &Reply) -> ParseError {
     if is_cut_off(reply) {
-        error.reason = "it was cut off at the token limit; raise `max_tokens`".to_owned();
+        let is_answers = reply.finish_reason == Some(FinishReason::Length);
+        error.reason = match is_answers {
+            true => "it was cut off at the token limit; raise `max_tokens`".to_owned(),
+            // The limit of the answer, or the context, which the prompt fills too.
+            false => "it was cut off at a token limit; raise `max_tokens`, or shorten the prompt \
+                if the context is full"
+                .to_owned(),
+        };
         error.detail = None;
     }
     error

@@ -119,7 +119,7 @@ impl Pieces {
 
     fn is_complete(&self) -> bool {
         match self {
-            Self::Model(_) => false,
+            Self::Model(stream) => stream.is_whole(),
             Self::Steps(stream) => stream.is_complete(),
         }
     }

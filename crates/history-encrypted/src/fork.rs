@@ -1,9 +1,14 @@
 //! Forks: copies of turns, since a record is bound to its session.
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, Version};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Note, Point, Range, SessionId, Turn, Version,
+};
 
 /// The title that a fork has while it begins.
 const BEGINS: &str = "fork";
+
+/// The note of a session that is being forked: the id of the last turn that it will have.
+const MARK: &str = "conversant:fork";
 
 /// Begins a session of an encrypted history with the turns of another one up to a point, or goes on
 /// with a fork that has stopped before it had all of them.
@@ -24,25 +29,53 @@ pub(crate) async fn fork(
         let expected = Version::new(version.epoch, 0);
         return Err(HistoryError::Stale { expected, current: version });
     };
-    match begin(history, session, into, turns.is_empty()).await {
-        Ok(()) | Err(HistoryError::Unsupported { .. }) => {}
-        Err(error) => return Err(error),
+    if stored == 0 {
+        allow_unsupported(mark(history, into, version, turns.last()).await)?;
+        allow_unsupported(begin(history, session, into, turns.is_empty()).await)?;
     }
     for turn in turns.iter().skip(stored) {
         version = history.append(into, turn, Expect::Exactly(version)).await?;
     }
+    allow_unsupported(mark(history, into, version, None).await)?;
     Ok(version)
 }
 
-/// Returns how many of the turns a session has that has the first of them and no others. `None`: it
-/// has others, or all.
+fn allow_unsupported(outcome: Result<(), HistoryError>) -> Result<(), HistoryError> {
+    match outcome {
+        Err(HistoryError::Unsupported { .. }) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Notes the last turn of a fork that has begun, or `None` for one that has ended.
+async fn mark(
+    history: &impl ChatHistory,
+    into: &SessionId,
+    covers: Version,
+    last: Option<&Turn>,
+) -> Result<(), HistoryError> {
+    let body = last.map(|turn| turn.id().to_string()).unwrap_or_default();
+    history.put_note(into, MARK, &Note::new(body, covers)).await
+}
+
+/// Returns how many of the turns a session has that is marked as this fork, and has the first of
+/// them and no others. `None`: it is another session, or a fork that has ended.
 async fn begun(
     history: &impl ChatHistory,
     turns: &[Turn],
     into: &SessionId,
 ) -> Result<Option<usize>, HistoryError> {
+    let mark = match history.note(into, MARK).await {
+        Ok(note) => note.and_then(|note| note.body.as_text().map(str::to_owned)),
+        Err(HistoryError::Unsupported { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let last = turns.last().map(|turn| turn.id().to_string());
+    if mark.is_none() || mark != last {
+        return Ok(None);
+    }
     let stored = history.turns(into, Range::All).await?;
-    let is_begun = (1..turns.len()).contains(&stored.len())
+    let is_begun = (1..=turns.len()).contains(&stored.len())
         && stored.iter().zip(turns).all(|(stored, turn)| stored.id() == turn.id())
         && history.alternatives(into, Point::Start).await?.len() == 1;
     Ok(Some(stored.len()).filter(|_| is_begun))

@@ -228,7 +228,7 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
     }
 
     /// Stores a note. Its record is larger by a third, so that a store which takes records of
-    /// [`Note::MAX_BYTES`] takes notes of 12 MiB.
+    /// [`Note::MAX_BYTES`] takes notes of 12.5 million bytes.
     async fn put_note(
         &self,
         session: &SessionId,

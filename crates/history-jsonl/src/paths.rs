@@ -78,12 +78,14 @@ impl SessionPaths {
         self.with_extension(&format!("{number}.damaged"))
     }
 
-    /// Removes the damaged files that repairs have kept.
+    /// Removes the damaged files that repairs have kept. Somebody may have moved some of them away.
     pub(crate) fn remove_damaged(&self) -> io::Result<()> {
-        let mut is_removed = false;
+        const MAX_GAP: u32 = 8;
+        let (mut is_removed, mut last) = (false, 0);
         for number in 1..=u32::MAX {
             match fs::remove_file(self.damaged(number)) {
-                Ok(()) => is_removed = true,
+                Ok(()) => (is_removed, last) = (true, number),
+                Err(error) if error.kind() == ErrorKind::NotFound && number - last < MAX_GAP => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => break,
                 Err(error) => return Err(error),
             }

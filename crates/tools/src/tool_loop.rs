@@ -114,7 +114,8 @@ impl Inner {
         if is_callers_turn {
             calls.valid.retain(|call| is_loops(&call.name));
             calls.invalid.retain(|call| call.name.as_deref().is_none_or(is_loops));
-        } else if exchange.rounds >= self.max_rounds {
+        }
+        if exchange.rounds >= self.max_rounds && !calls.is_empty() {
             let mut messages = exchange.messages.clone();
             messages.push(reply.message);
             let limit: BoxError = Box::new(RoundLimit::new(self.max_rounds, messages));

@@ -144,9 +144,9 @@ impl Operation for Search {
         if let Some(statement) = &self.statements.search_index
             && self.index.dimensions() == Some(self.vector.len())
         {
-            let settings = self.index.search_settings(self.k, self.statements.can_iterate);
+            let settings =
+                self.index.search_settings(self.candidates(), self.statements.can_iterate);
             let begin = format!("BEGIN READ ONLY; {settings}");
-            // The three are sent together.
             // They are sent together, and one of the two finds nothing.
             let (begun, few, rows, ended) = tokio::join!(
                 client.batch_execute(&begin),
@@ -182,10 +182,15 @@ impl Search {
         client: &Client,
     ) -> Result<Vec<Row>, PostgresError> {
         let (k, length) = (number(self.k), length(self.vector.len()));
-        let candidates = number(self.k.saturating_mul(2));
+        let candidates = number(self.candidates());
         let mut parameters = self.parameters(&k, &length).to_vec();
         parameters.push((&candidates, Type::INT8));
         Ok(client.query_typed(statement, &parameters).await?)
+    }
+
+    /// Returns the number of documents for which the index is asked.
+    const fn candidates(&self) -> usize {
+        self.k.saturating_mul(2)
     }
 
     fn parameters<'a>(&'a self, k: &'a i64, length: &'a i32) -> [Parameter<'a>; 5] {

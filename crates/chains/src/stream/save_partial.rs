@@ -8,10 +8,7 @@ use std::{
 use conversant_core::{Delta, Reply};
 
 use super::{ChainStream, Failed, Running, State, Unsaved, partial_of};
-use crate::{
-    answer::Answer, chain::Chain, error::ChainError, memory_binding::MemoryBinding,
-    partial_answer::PartialAnswer,
-};
+use crate::{answer::Answer, chain::Chain, error::ChainError, memory_binding::MemoryBinding};
 
 /// The reason for which there is nothing to save in a memory of facts, or that is read only.
 const NO_TURNS: &str = "the memory saves no turns";
@@ -20,8 +17,8 @@ impl ChainStream {
     /// Ends the stream and saves what was received, instead of dropping it. It saves:
     ///
     /// - nothing, if the turn is saved already;
-    /// - the whole turn, if the answer is complete: its save is running or has failed, its end has
-    ///   arrived after all of its text was read, or the chain or its last step does not stream;
+    /// - the whole turn, if the answer is complete: its save is running or has failed, or the model,
+    ///   the chain or its last step does not stream;
     /// - otherwise a turn with the text that was received, marked as incomplete. If a tool loop has
     ///   run tools, the turn has the calls and results of all rounds that have ended, as the loop
     ///   has sent them to its model, and the text that follows them, so that a later answer knows
@@ -40,6 +37,9 @@ impl ChainStream {
     ///   the chain has no memory, or the memory saves no turns or stores another output than the
     ///   chain's first. What tools have done before the model failed is in the stream's error
     ///   ([`ModelError::exchange`](conversant_core::ModelError::exchange)).
+    /// - The error of a complete answer that cannot be used, such as [`ChainError::Parse`] or
+    ///   [`ChainError::RefusedAnswer`], if no text was received; and that of a step whose own memory
+    ///   could not save it, also after the turn of the chain was saved.
     /// - [`ChainError::Closed`], [`ChainError::Reentrant`] or [`ChainError::QueueTimeout`] if the
     ///   stream has failed and the conversation cannot be entered again. A conversation that is
     ///   closed can be, until the limit of its [`close`](crate::LlmChain::close) has passed.
@@ -77,12 +77,13 @@ impl ChainStream {
             return Err(ChainError::NothingToSave { reason: "the chain has no memory" });
         };
         let saves_turns = binding.memory().saves_turns();
+        let mut unsaved_step = None;
         let ended = match self.state {
             State::Running(running) => {
                 let mut running = *running;
                 let rounds = std::mem::take(&mut running.rounds);
                 let partial = partial_of(&running.stream, rounds, &running.call);
-                let complete = running.complete(self.runner.chain(), binding, &partial).await?;
+                let complete = running.complete(self.runner.chain(), binding).await?;
                 let Running { stream, mut call, .. } = running;
                 // Closes the model's connection before the save.
                 drop(stream);
@@ -100,7 +101,11 @@ impl ChainStream {
                         call.release(Some(binding)).await;
                         return Err(error);
                     }
-                    _ => Err(Failed { call, unsaved: Unsaved::Partial(partial) }),
+                    Some(Err(error)) => {
+                        unsaved_step = error.not_saved().is_some().then_some(error);
+                        Err(Failed { call, unsaved: Unsaved::Partial(partial) })
+                    }
+                    None => Err(Failed { call, unsaved: Unsaved::Partial(partial) }),
                 }
             }
             State::Ending(ending) => match ending.await {
@@ -126,12 +131,13 @@ impl ChainStream {
         };
         if let Some(reason) = nothing {
             call.release(Some(binding)).await;
-            return Err(ChainError::NothingToSave { reason });
+            return Err(unsaved_step.unwrap_or(ChainError::NothingToSave { reason }));
         }
         match unsaved {
             Unsaved::Partial(partial) => {
                 call.reenter(binding).await?;
-                call.save(Some(binding), &partial.into_answer(), true).await
+                call.save(Some(binding), &partial.into_answer(), true).await?;
+                unsaved_step.map_or(Ok(()), Err)
             }
             Unsaved::Turn(turn) => {
                 call.reenter(binding).await?;
@@ -142,8 +148,8 @@ impl ChainStream {
 }
 
 impl Running {
-    /// Returns the answer, if it is complete, without a wait for a model: it was there as a whole,
-    /// or all of its text was received.
+    /// Returns the answer, if it is complete: it was there as a whole, so that reading on waits for
+    /// no model and starts nothing. Of any other stream, reading on would run tools or branches.
     ///
     /// # Errors
     /// The conversation cannot be entered again.
@@ -151,33 +157,30 @@ impl Running {
         &mut self,
         chain: &dyn Chain,
         binding: &MemoryBinding,
-        received: &PartialAnswer,
     ) -> Result<Option<Result<Answer, ChainError>>, ChainError> {
         let Self { stream, answer, call, .. } = self;
-        let was_complete = stream.is_complete();
-        if was_complete {
-            call.reenter(binding).await?;
+        if !stream.is_complete() {
+            return Ok(None);
         }
+        call.reenter(binding).await?;
         let ended = poll_fn(|context| {
             loop {
-                let is_complete = stream.is_complete();
-                return Poll::Ready(match call.poll_part(|| stream.poll(answer, context)) {
-                    Poll::Ready(Ok(Delta::Done(reply))) => Some(Ok(reply)),
-                    Poll::Ready(Ok(_)) if is_complete => continue,
-                    Poll::Ready(Err(error)) if is_complete => Some(Err(error)),
+                match call.poll_part(|| stream.poll(answer, context)) {
+                    Poll::Ready(Ok(Delta::Done(reply))) => return Poll::Ready(Some(Ok(reply))),
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
                     // A step saves its turn.
-                    Poll::Pending if stream.is_complete() => {
+                    Poll::Pending => {
                         ready!(call.poll_exceeded(context));
-                        None
+                        return Poll::Ready(None);
                     }
-                    _ => None,
-                });
+                }
             }
         });
         let reply = match ended.await {
-            Some(Ok(reply)) if was_complete || received.is_text_of(&reply) => reply,
+            Some(Ok(reply)) => reply,
             Some(Err(error)) => return Ok(Some(Err(error))),
-            _ => return Ok(None),
+            None => return Ok(None),
         };
         let answer = match answer.take() {
             Some(answer) => Ok(*answer),

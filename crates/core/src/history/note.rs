@@ -18,7 +18,7 @@ pub struct Note {
 impl Note {
     /// The largest note that the stores on disks and servers take, in bytes of its JSON: 16 MiB,
     /// with any limit of messages. An encrypted note is larger by a third, so that an encrypted
-    /// store takes notes of 12 MiB.
+    /// store takes notes of 12.5 million bytes.
     pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
     /// Checks the size of a note's JSON, for implementers of stores.

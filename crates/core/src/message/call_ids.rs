@@ -74,7 +74,8 @@ impl Message {
         let ids = calls.iter_mut().map(|call| &mut call.id);
         let ids = ids.chain(invalid.iter_mut().map(|call| &mut call.id));
         for id in ids.filter(|id| lacks(id)) {
-            *id = Some(format!("call_{}", TurnId::random()));
+            // OpenAI takes ids of at most 40 characters.
+            *id = Some(format!("call_{}", TurnId::random().to_string().replace('-', "")));
         }
         Cow::Owned(self.clone().with_tool_calls(calls).with_invalid_tool_calls(invalid))
     }

@@ -299,6 +299,7 @@ pub struct ReplyStream {
     inner: Option<Inner>,
     /// The text that was received, for the error of a stream that is cut off.
     partial: String,
+    is_whole: bool,
 }
 
 type Inner = Pin<Box<dyn Stream<Item = Result<Delta, ModelError>> + Send>>;
@@ -307,7 +308,7 @@ impl ReplyStream {
     /// Wraps a stream of pieces.
     #[must_use]
     pub fn new(stream: impl Stream<Item = Result<Delta, ModelError>> + Send + 'static) -> Self {
-        Self { inner: Some(Box::pin(stream)), partial: String::new() }
+        Self { inner: Some(Box::pin(stream)), partial: String::new(), is_whole: false }
     }
 
     /// Creates a stream from pieces that are known already. The last is [`Delta::Done`] or an
@@ -343,7 +344,24 @@ impl ReplyStream {
             reply.message = message;
         }
         let pieces: Vec<_> = Delta::of(&reply).collect();
-        Self::from_pieces(pieces.into_iter().chain([reply.into()]).map(Ok))
+        let pieces = pieces.into_iter().chain([reply.into()]).map(Ok);
+        Self { is_whole: true, ..Self::from_pieces(pieces) }
+    }
+
+    /// Returns whether the answer was whole before its first piece was read ([`whole`](Self::whole)):
+    /// reading it waits for nothing and starts nothing.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Wraps the stream, which stays whole if it is.
+    pub(crate) fn map_stream<S>(self, wrap: impl FnOnce(Self) -> S) -> Self
+    where
+        S: Stream<Item = Result<Delta, ModelError>> + Send + 'static,
+    {
+        let is_whole = self.is_whole;
+        Self { is_whole, ..Self::new(wrap(self)) }
     }
 
     /// Returns the text that has been received so far. It is not an answer before [`Delta::Done`].

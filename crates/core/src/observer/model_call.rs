@@ -148,7 +148,7 @@ macro_rules! observe {
             let mut request = request.clone();
             request.options.events = running.events();
             match model.stream(&request).await {
-                Ok(stream) => Ok(ReplyStream::new(Observed { stream, running })),
+                Ok(stream) => Ok(stream.map_stream(|stream| Observed { stream, running })),
                 Err(error) => {
                     running.end(Err(&error));
                     Err(error)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, OwnFormat, Point, Range, SessionId,
+    Alternative, ChatHistory, Expect, HistoryError, Note, OwnFormat, Point, Range, SessionId,
     SessionInfo, Slice, Turn, Version, async_trait,
 };
 use conversant_history_encrypted::Encrypted;
@@ -56,6 +56,19 @@ impl ChatHistory for Store {
         self.0.session_info(session).await
     }
 
+    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        self.0.note(session, name).await
+    }
+
+    async fn put_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        self.0.put_note(session, name, note).await
+    }
+
     async fn set_title(
         &self,
         session: &SessionId,
@@ -72,6 +85,25 @@ impl ChatHistory for Store {
     ) -> Result<(), HistoryError> {
         self.0.set_label(session, name, value).await
     }
+}
+
+/// A whole fork is not one that has stopped, although another point has its turns and more.
+pub(crate) fn a_whole_fork_is_not_extended() {
+    let history = encrypted(&InMemoryHistory::new());
+    for number in 0..5 {
+        append(&history, "source", &exchange(number));
+    }
+    let source = turns(&history, "source").unwrap();
+    let fork = |number: usize| {
+        let point = Point::After(source[number].id());
+        block_on(history.fork(&session("source"), point, &session("fork")))
+    };
+    fork(1).unwrap();
+    for number in 0..5 {
+        let again = fork(number);
+        assert!(matches!(again, Err(HistoryError::Stale { .. })), "{number}: {again:?}");
+    }
+    assert_eq!(turns(&history, "fork").unwrap(), source[..2]);
 }
 
 /// Each append may be the one that fails, or at which the fork is dropped.

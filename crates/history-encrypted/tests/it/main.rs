@@ -18,6 +18,7 @@ mod unreadable;
 conversant_harness::tests! {
     forks {
         a_fork_that_stops_is_continued_by_the_same_call,
+        a_whole_fork_is_not_extended,
     }
     keys {
         keys_are_rotated,

@@ -1,8 +1,6 @@
 //! State that a memory derives from its conversation, and the messages that it does not cover yet.
 
-#[cfg(any(feature = "entities", feature = "summaries"))]
-use conversant_core::Version;
-use conversant_core::{HistoryError, Note, Slice, Value};
+use conversant_core::{HistoryError, Note, Slice, Value, Version};
 
 use super::{
     message_cache::MessageCache,

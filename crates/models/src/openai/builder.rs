@@ -19,7 +19,7 @@ use crate::dialect::Dialect;
 ///
 /// Parameters of the model that are not set are not sent, so that the server's defaults hold. The
 /// one exception is `max_tokens` of [`OpenAi`](crate::OpenAi). Invalid settings are an error of
-/// `build`, which names all of them. `Debug` shows no keys.
+/// `build`, which names all that it can find at once. `Debug` shows no keys.
 ///
 /// | setting | default |
 /// |---|---|

@@ -19,6 +19,8 @@ const PATH: &str = "embeddings";
 /// The default number of texts of a request: 256. OpenAI's limit is 2048, but a vector of 3,072
 /// numbers has up to 90 KB of JSON.
 const BATCH_SIZE: usize = 256;
+/// The most texts of a request for which the limit of a response grows: OpenAI's limit.
+const MAX_BATCH: usize = 2048;
 /// The room of a vector in a response: 128 KiB, that of 4,096 numbers in full precision.
 const VECTOR_BYTES: usize = 128 << 10;
 
@@ -64,7 +66,8 @@ impl OpenAiBuilder<OpenAiEmbeddings> {
     }
 
     /// Sets the number of texts in a request, at least 1. Default: 256. OpenAI's limit is 2048.
-    /// [`max_response_bytes`](Self::max_response_bytes) grows with it unless it is set.
+    /// [`max_response_bytes`](Self::max_response_bytes) grows with it, up to 2048 texts, unless it
+    /// is set.
     pub fn batch_size(mut self, texts: usize) -> Self {
         self.settings.batch_size = Some(texts.max(1));
         self
@@ -77,7 +80,7 @@ impl OpenAiBuilder<OpenAiEmbeddings> {
     /// or a parameter is invalid.
     pub fn build(mut self) -> Result<OpenAiEmbeddings, ModelError> {
         let texts = self.settings.batch_size.unwrap_or(BATCH_SIZE);
-        self.connection.raise_default_limit(texts.saturating_mul(VECTOR_BYTES));
+        self.connection.raise_default_limit(texts.min(MAX_BATCH).saturating_mul(VECTOR_BYTES));
         Ok(OpenAiEmbeddings { adapter: Arc::new(Adapter::new(&self)?) })
     }
 }

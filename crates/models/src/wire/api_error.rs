@@ -134,9 +134,9 @@ fn parse(body: &[u8]) -> Option<Json> {
 
 fn finish(mut error: ApiError, body: &[u8]) -> ApiError {
     error.body = decode::excerpt(body);
-    error.message = decode::cut(error.message);
     error.context_length = context_length::is_exceeded(&error);
     error.retry_after = error.retry_after.or_else(|| wait::in_message(&error.message));
+    error.message = decode::cut(error.message);
     error
 }
 

@@ -1,7 +1,7 @@
 //! Tool calls that a message has in `additional_kwargs` alone, as the chat endpoint sent them.
 //! langchain-core stored them so before it had `tool_calls`.
 
-use conversant_core::{Message, Role};
+use conversant_core::Message;
 use serde_json::Value as Json;
 
 /// A call as the chat endpoint sent it.
@@ -15,11 +15,7 @@ pub(crate) struct RawCall<'m> {
 
 /// Returns the calls of an answer that has them in no other form.
 pub(crate) fn raw_calls(message: &Message) -> impl Iterator<Item = RawCall<'_>> {
-    let has_own = !message.tool_calls().is_empty() || !message.invalid_tool_calls().is_empty();
-    let is_raw = matches!(message.role(), Role::Ai) && !has_own;
-    let kwargs = message.extra().get("additional_kwargs").filter(|_| is_raw);
-    let calls = kwargs.and_then(|kwargs| kwargs.get("tool_calls")?.as_array());
-    calls.into_iter().flatten().filter_map(|call| {
+    message.raw_tool_calls().iter().filter_map(|call| {
         let function = call.get("function")?;
         Some(RawCall {
             id: call.get("id").and_then(Json::as_str),

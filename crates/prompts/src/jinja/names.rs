@@ -127,8 +127,9 @@ impl<'s> Finder<'s> {
                 self.open("if", guards(rest), keyword)?;
             }
             "elif" => {
+                self.branch(HashSet::new());
                 self.expression(rest, true)?;
-                self.branch(guards(rest));
+                self.guard(guards(rest));
                 if let Some(block) = self.blocks.last_mut() {
                     block.branches += 1;
                 }
@@ -256,6 +257,13 @@ impl<'s> Finder<'s> {
                 // After a loop, its names are those of before.
                 _ => block.scope = Scope::default(),
             }
+        }
+    }
+
+    /// Sets the names that the condition of a branch shows to have a value.
+    fn guard(&mut self, guarded: HashSet<&'s str>) {
+        if let Some(block) = self.blocks.last_mut() {
+            block.guarded = guarded;
         }
     }
 

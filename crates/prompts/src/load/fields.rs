@@ -91,7 +91,10 @@ impl Fields {
     /// Refuses what is left: paths first, then unknown fields.
     pub(super) fn finish(mut self) -> Result<(), LoadError> {
         self.left.retain(|name, value| !IGNORED.contains(&name.as_str()) && !value.is_null());
-        let is_empty = |value: &Json| value.as_object().is_some_and(Map::is_empty);
+        // LangChain's default parser gives the text as it is.
+        let is_default = |(name, value): (&String, &Json)| name == "_type" && value == "default";
+        let is_empty =
+            |value: &Json| value.as_object().is_some_and(|fields| fields.iter().all(is_default));
         self.left.retain(|name, value| !EMPTY.contains(&name.as_str()) || !is_empty(value));
         if let Some(name) = self.left.keys().find(|name| EMPTY.contains(&name.as_str())) {
             return Err(field(name, "it is not empty; prompts have no such part here"));

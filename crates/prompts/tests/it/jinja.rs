@@ -62,6 +62,9 @@ fn names_are_inferred() {
             "a? b? q?",
         ),
         ("{% for x in a %}{{ x }}{% else %}{{ x }}{% endfor %}", "a x"),
+        ("{% if a %}{% set q = 1 %}{% elif q %}B{% endif %}", "a? q?"),
+        ("{% if a %}A{% elif a.b %}B{% endif %}", "a"),
+        ("{% if a %}A{% elif b %}{{ b.c }}{% else %}{{ d }}{% endif %}", "a? b? d"),
         ("{% for i in items %}{{ i }}{{ loop.index }}{{ x }}{% endfor %}{{ i }}", "items x i"),
         ("{% for k, v in a.b if k != c %}{{ k }}{{ v }}{% endfor %}", "a c?"),
         ("{% set q = a %}{{ q }}", "a"),
@@ -161,6 +164,7 @@ fn values_are_written_as_jinja2_writes_them() {
             ("{{ 'Ada lovelace\\'s _x 3.5' | wordcount }}", "6"),
             ("{{ 'हिन्दी भाषा' | wordcount }} {{ 'น้ำ' | wordcount }}", "5 2"),
             ("{{ 'a\\r' | indent }}|{{ 'a\\r\\n' | indent }}|", "a|a\n|"),
+            ("{{ z | default(default_value=none) }}{{ '' | d(none, true) }}", "NoneNone"),
             ("{{ '' | default('x', boolean=true) }}{{ z | default(default_value='y') }}", "xy"),
             (
                 "{{ 'xax' | trim(chars='x') }} {{ 'aa' | replace(old='a', new='b', count=1) }}",
@@ -372,6 +376,8 @@ fn what_is_refused_is_told_when_built() {
         "{{ x is nope }}",
         "{{ stop }}",
         "{% with a = 1, b = a %}{{ b }}{% endwith %}",
+        "{{ x | list[0] }}",
+        "{{ x | default('a')[0] }}",
         "東京 {{ x | nope }}",
     ];
     let mut shown = String::new();

@@ -78,8 +78,8 @@ struct Frame {
     /// The first word of the operand of a comparison, and the comparison before it.
     compared: usize,
     comparison: Option<Comparison>,
-    /// The first word of the value that is read, which a subscript may follow.
-    value: usize,
+    /// The first word of the value that is read, which a subscript may follow. A filter ends it.
+    value: Option<usize>,
     /// The first word of a key, or of a value of `set` or `with`.
     kept: Option<usize>,
     brackets: Brackets,
@@ -142,7 +142,12 @@ impl<'r, 's> Reader<'r, 's> {
             if self.starts_value(*word, at, is_value)
                 && let Some(frame) = self.frames.last_mut()
             {
-                frame.value = at;
+                frame.value = Some(at);
+            }
+            if self.operator(at) == "|"
+                && let Some(frame) = self.frames.last_mut()
+            {
+                frame.value = None;
             }
             at = self.word(*word, at).max(at + 1);
             self.is_value = is_value;
@@ -294,7 +299,7 @@ impl<'r, 's> Reader<'r, 's> {
     /// Measures what is before the bracket of a subscript. A name as key is that of a map's value.
     fn subscript(&mut self, at: usize) {
         let is_name = self.is_quoted(at + 1) && self.text(at + 2) == "]";
-        if let Some(start) = self.frames.last().map(|frame| frame.value)
+        if let Some(start) = self.frames.last().and_then(|frame| frame.value)
             && !is_name
         {
             self.measure(start, at, Measure::Subscripted);
@@ -465,7 +470,7 @@ impl Frame {
             is_product: false,
             compared: start,
             comparison: None,
-            value: start,
+            value: Some(start),
             kept: is_key.then_some(start),
             brackets,
         }

@@ -67,9 +67,9 @@ pub(super) fn place_arguments(filter: &str, values: &mut Vec<Value>) -> Result<(
     };
     let kwargs = Kwargs::try_from(named)?;
     for (name, default) in names.iter().skip(values.len().saturating_sub(1)) {
-        let value = match kwargs.get::<Option<Value>>(name)? {
-            Some(value) => value,
-            None => default.ok_or_else(|| Error::from(ErrorKind::MissingArgument))?.value(),
+        let value = match kwargs.has(name) {
+            true => kwargs.get(name)?,
+            false => default.ok_or_else(|| Error::from(ErrorKind::MissingArgument))?.value(),
         };
         values.push(value);
     }
