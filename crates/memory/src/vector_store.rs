@@ -275,11 +275,10 @@ impl VectorStoreMemory {
     }
 
     /// Removes the turns of this session from the collection, except those with these ids.
-    async fn remove_own(&self, except: &HashSet<&str>) -> Result<(), VectorStoreError> {
+    async fn remove_own(&self, except: &HashSet<String>) -> Result<(), VectorStoreError> {
         let collection = self.collection();
-        let is_removed = |document: &&Document| {
-            self.is_own_turn(document) && !except.contains(document.id.as_str())
-        };
+        let is_removed =
+            |document: &&Document| self.is_own_turn(document) && !except.contains(&document.id);
         let mut after = None;
         loop {
             let page = self.store.list(&collection, after.as_deref(), PAGE).await?;

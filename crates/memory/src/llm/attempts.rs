@@ -136,7 +136,7 @@ impl Attempts {
     }
 
     /// Returns whether the next attempt only finds out whether the model accepts the newest turn.
-    #[cfg(feature = "entities")]
+    #[cfg(any(feature = "entities", feature = "vectors"))]
     pub(crate) const fn is_probe(&self) -> bool {
         self.is_probe
     }

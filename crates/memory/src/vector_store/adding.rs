@@ -1,6 +1,6 @@
 //! Adding the turns of a conversation to its collection, piece by piece.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Range};
 
 use conversant_core::{
     BoxError, Document, Scope, Slice, Value, VectorStoreError, Version, clock::Instant,
@@ -52,7 +52,7 @@ impl VectorStoreMemory {
                 return Err("others are adding the turns of the conversation".into());
             }
             let piece = self.next_piece(&uncovered);
-            self.add(&piece, attempts, deadline).await?;
+            self.add(&piece, &uncovered, attempts, deadline).await?;
             self.remove_others(&uncovered, &piece, has_others).await?;
             if session.has(read).await? {
                 let covered = Covered::up_to(&uncovered, piece.messages);
@@ -80,9 +80,7 @@ impl VectorStoreMemory {
         let all = turns(&uncovered.messages);
         let (mut documents, mut messages, mut bytes) = (Vec::new(), 0, 0);
         for turn in all.iter().take(PAGE) {
-            let first = uncovered.start() + turn.start as u64;
-            let first = Version::new(uncovered.version.epoch, first);
-            let document = self.document(first, &uncovered.messages.slice(turn.clone()));
+            let document = self.turn_document(uncovered, turn);
             bytes += document.text.len();
             if bytes > MAX_PIECE && !documents.is_empty() {
                 break;
@@ -94,8 +92,14 @@ impl VectorStoreMemory {
         Piece { documents, messages, left }
     }
 
+    /// Creates the document of a turn that is not covered.
+    fn turn_document(&self, uncovered: &Slice, turn: &Range<usize>) -> Document {
+        self.document(first_of(uncovered, turn), &uncovered.messages.slice(turn.clone()))
+    }
+
     /// Removes documents that are not of the conversation: all others of the session, if there may
-    /// be some, or those in the place of the turns that were added.
+    /// be some, or those in the place of the turns that were added. Documents of later turns stay:
+    /// another process may have added them, and noted it.
     async fn remove_others(
         &self,
         uncovered: &Slice,
@@ -107,10 +111,16 @@ impl VectorStoreMemory {
         // with one turn is taken for a new one.
         let is_long = documents.len() + left > 1;
         let may_have_others = has_others || self.scope == Scope::Session || is_long;
-        let added = documents.iter().map(|document| document.id.as_str()).collect();
         let removed = match uncovered.start() == 0 && may_have_others {
-            true => self.remove_own(&added).await,
-            false => self.remove_between(uncovered, piece.messages, &added).await,
+            true => {
+                let turns = turns(&uncovered.messages);
+                let ids = turns.iter().map(|turn| self.id(first_of(uncovered, turn)));
+                self.remove_own(&ids.collect()).await
+            }
+            false => {
+                let added = documents.iter().map(|document| document.id.as_str()).collect();
+                self.remove_between(uncovered, piece.messages, &added).await
+            }
         };
         match removed {
             // A store that cannot do so keeps them.
@@ -139,10 +149,12 @@ impl VectorStoreMemory {
     }
 
     /// Adds documents, except those that the embedding model does not accept. Of one that is too
-    /// long for it, the end is cut off.
+    /// long for it, the end is cut off. The newest turn of all is the one that finds out whether
+    /// the model accepts any.
     async fn add(
         &self,
         piece: &Piece,
+        uncovered: &Slice,
         attempts: &mut Attempts,
         deadline: Option<Instant>,
     ) -> Result<(), BoxError> {
@@ -153,7 +165,16 @@ impl VectorStoreMemory {
                 return Err("the deadline has passed".into());
             }
             let next = attempts.next(left.len());
-            let tried = left.get(next.clone()).unwrap_or_default();
+            let newest = match attempts.is_probe() {
+                true => turns(&uncovered.messages)
+                    .last()
+                    .map(|turn| [self.turn_document(uncovered, turn)]),
+                false => None,
+            };
+            let tried = match &newest {
+                Some(newest) => newest.as_slice(),
+                None => left.get(next.clone()).unwrap_or_default(),
+            };
             let added = match attempts.shortens() {
                 true => {
                     let shortened = |document: &Document| {
@@ -178,4 +199,9 @@ impl VectorStoreMemory {
         }
         Ok(())
     }
+}
+
+/// Returns the version at which a turn that is not covered begins.
+fn first_of(uncovered: &Slice, turn: &Range<usize>) -> Version {
+    Version::new(uncovered.version.epoch, uncovered.start() + turn.start as u64)
 }

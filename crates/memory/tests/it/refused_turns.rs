@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use conversant_core::{
-    ApiError, Embeddings, LanguageModel, LoadContext, Loaded, Memory, ModelError, StatusKind, Turn,
-    Variables, async_trait, vars,
+    ApiError, Embeddings, LanguageModel, LoadContext, Loaded, Memory, ModelError, StatusKind,
+    Ticket, Turn, Variables, async_trait, vars,
 };
 use conversant_memory::{
     EntityMemory, InMemoryVectorStore, KnowledgeGraphMemory, SummaryBufferMemory, SummaryMemory,
@@ -189,4 +189,23 @@ fn no_turn_is_left_out_if_the_model_accepts_none() {
             }
         });
     }
+}
+
+/// The turns after an old one that is refused do not fit into the same piece.
+#[test]
+fn a_turn_that_is_refused_alone_is_left_out() {
+    let asked = Asked::default();
+    let memory = memory("vectors", &asked, Refusal::Invalid);
+    block_on(async {
+        for question in ["the poison", &"long ".repeat(250_000), "Ada says more"] {
+            memory.save(&Turn::exchange(question, "ok"), Ticket::default()).await.unwrap();
+        }
+        let warnings = memory.maintain().await.unwrap().warnings;
+        let warning = warnings.first().unwrap().to_string();
+        assert!(warning.contains("leaves out a turn"), "{warning}");
+        // The one that is refused twice, the newest one to find out, and the others.
+        assert_eq!(asked.take().len(), 5);
+        let (shown, _) = call(&*memory, "Ada says").await;
+        assert!(shown > 1_000_000, "{shown} bytes");
+    });
 }

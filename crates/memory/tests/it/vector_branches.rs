@@ -9,11 +9,11 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Document, Embeddings, Expect, GroupId, LoadContext, Memory, ModelError, Point,
-    Scope, Turn, TurnId, VectorStore, async_trait, vars,
+    ChatHistory, Document, Embeddings, Expect, GroupId, HistoryError, LoadContext, Memory,
+    ModelError, Point, Scope, Turn, TurnId, VectorStore, async_trait, vars,
 };
 use conversant_memory::{InMemoryHistory, InMemoryVectorStore, VectorStoreMemory};
-use conversant_testkit::block_on;
+use conversant_testkit::{FailingHistory, FailureMode, HistoryCall, block_on};
 
 use crate::support::session;
 
@@ -207,5 +207,39 @@ fn turns_that_are_taken_back_while_they_are_added_replace_no_others() {
                 assert!(!shown(&memory).await.contains("old"), "{scope:?} {is_longer}");
             });
         }
+    }
+}
+
+/// The second of two that add the same turns is ended after its first piece.
+#[test]
+fn later_turns_that_another_has_added_stay() {
+    for scope in scopes() {
+        let embeddings = Arc::new(Interrupted::default());
+        let store = Arc::new(InMemoryVectorStore::new(Arc::clone(&embeddings)));
+        let inner = InMemoryHistory::new();
+        let make = |history: FailingHistory<InMemoryHistory>| {
+            let memory = VectorStoreMemory::new(Arc::clone(&store)).with_k(1000);
+            memory.with_history(history, session("s")).with_scope(scope.clone())
+        };
+        let whole = || make(FailingHistory::new(inner.clone()));
+        let full = FailureMode::fail(|| HistoryError::Full { source: "no space left".into() });
+        let ended = FailingHistory::new(inner.clone());
+        let ended = make(ended.on(HistoryCall::PutNote, 1, full));
+        block_on(async {
+            for number in 0..300 {
+                let turn = Turn::exchange(format!("question {number}"), "ok");
+                inner.append(&session("s"), &turn, Expect::Any).await.unwrap();
+            }
+            let first = whole();
+            let all = async move {
+                assert!(first.maintain().await.unwrap().warnings.is_empty());
+            };
+            *embeddings.then.lock().unwrap() = Some(Box::pin(all));
+            assert_eq!(ended.maintain().await.unwrap().warnings.len(), 1);
+            // The first one has noted that all are there.
+            let memory = whole();
+            assert!(memory.maintain().await.unwrap().warnings.is_empty());
+            assert_eq!(shown(&memory).await.split(", ").count(), 300, "{scope:?}");
+        });
     }
 }
