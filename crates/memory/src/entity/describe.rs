@@ -165,7 +165,8 @@ impl EntityMemory {
                         rewritten.push(Rewritten { name, before, after });
                     }
                     Err(error) => {
-                        self.keep(rewritten, covered, deadline).await?;
+                        // If they cannot be stored, they are written again.
+                        self.keep(rewritten, covered, deadline).await.ok();
                         return Err(error);
                     }
                 }
@@ -199,7 +200,8 @@ impl EntityMemory {
         // A turn that was saved meanwhile may have one of the names too.
         *pending = pending.take().filter(|pending| !pending.is_after(covered.end.messages));
         if let Some(pending) = pending.as_mut() {
-            pending.names.retain(|name| !described.contains(name));
+            let is_left = |name: &String| corrected.contains(name) || !described.contains(name);
+            pending.names.retain(is_left);
         }
         Ok(corrected)
     }

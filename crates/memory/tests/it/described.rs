@@ -9,11 +9,14 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, LanguageModel, LoadContext, Memory, ModelError, Note, Turn, vars,
+    ChatHistory, Expect, HistoryError, LanguageModel, LoadContext, Memory, ModelError, Note,
+    Report, Turn, vars,
 };
 use conversant_memory::{EntityMemory, InMemoryHistory, KnowledgeGraphMemory};
 use conversant_prompts::PromptTemplate;
-use conversant_testkit::{ScriptedCompletion, ScriptedReply, block_on};
+use conversant_testkit::{
+    FailingHistory, FailureMode, HistoryCall, ScriptedCompletion, ScriptedReply, block_on,
+};
 
 use crate::support::session;
 
@@ -131,6 +134,52 @@ fn each_name_is_described_once() {
             assert_eq!(described.covers.messages, 2);
         });
     }
+}
+
+/// A person corrects the first of two descriptions while the model writes it, and fails then.
+#[test]
+fn a_corrected_description_is_written_again_after_a_failure() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let corrected = history.clone();
+        let count = AtomicUsize::new(0);
+        let model = ScriptedCompletion::with_handler(move |request| {
+            match count.fetch_add(1, Ordering::Relaxed) {
+                0 => ScriptedReply::text("Ada,Bob"),
+                1 => {
+                    let facts = entities(&scribe(|_| false), &corrected).facts();
+                    block_on(facts.set("Ada", "a poet")).unwrap();
+                    ScriptedReply::text("a cook")
+                }
+                2 => ModelError::custom("it fails", true, None).into(),
+                _ => ScriptedReply::text(request.prompt.split('|').next().unwrap()),
+            }
+        });
+        let memory = entities(&model, &history);
+        say(&memory, "Ada and Bob").await;
+        assert_eq!(memory.maintain().await.unwrap().warnings.len(), 1);
+        assert!(memory.maintain().await.unwrap().warnings.is_empty());
+        let ada = memory.facts().get("Ada").await.unwrap();
+        assert_eq!(ada.as_deref(), Some("Ada: a poet"));
+    });
+}
+
+/// The cause is the model's, also if what it wrote before cannot be stored.
+#[test]
+fn a_warning_has_the_error_of_the_model() {
+    block_on(async {
+        let full = || HistoryError::Full { source: "no space left".into() };
+        let history = FailingHistory::new(InMemoryHistory::new());
+        let history = history.on(HistoryCall::PutNote, 1, FailureMode::fail(full));
+        let model = scribe(|request| request == 3);
+        let memory = entities(&model, &InMemoryHistory::new()).with_history(history, session("s"));
+        say(&memory, "Ada and Bob").await;
+        let warnings = memory.maintain().await.unwrap().warnings;
+        let warning = Report::new(warnings.first().unwrap()).to_string();
+        assert!(warning.contains("it fails"), "{warning}");
+        assert!(memory.maintain().await.unwrap().warnings.is_empty());
+        assert_eq!(memory.facts().list().await.unwrap().len(), 2);
+    });
 }
 
 /// Of turns that others have written, the names of each are found.
