@@ -130,8 +130,9 @@ impl LeadingSystem {
         body: &Value,
         end: Version,
     ) -> Result<bool, HistoryError> {
-        if decode(body).is_some_and(|messages| messages.is_empty()) {
-            return Ok(session.first(1).await?.is_some());
+        let is_empty = decode(body).is_some_and(|messages| messages.is_empty());
+        if is_empty && session.first(1).await?.is_some() {
+            return Ok(true);
         }
         let covers = |note: &Note| note.covers.epoch == end.epoch && note.covers.messages > 0;
         let note = self.note.read(session).await?;

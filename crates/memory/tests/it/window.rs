@@ -1,6 +1,10 @@
 //! The window of the last turns.
 
-use conversant_core::{Memory, Message, Messages, Slot, Ticket, ToolCall, Turn, Version};
+use std::sync::Arc;
+
+use conversant_core::{
+    ChatHistory, Memory, Message, Messages, Slot, Ticket, ToolCall, Turn, Version,
+};
 use conversant_memory::{InMemoryHistory, Trim, WindowMemory};
 use conversant_testkit::{FailingHistory, HistoryCall, block_on};
 
@@ -182,8 +186,15 @@ fn a_kept_window_is_as_a_new_one() {
 #[test]
 fn the_opening_is_noted_once() {
     block_on(async {
-        for (opening, written) in [("", 0), ("system: be brief\n", 1)] {
-            let history = FailingHistory::new(InMemoryHistory::new());
+        let stored = || Arc::new(InMemoryHistory::new()) as Arc<dyn ChatHistory>;
+        let without_first = || Arc::new(Watched::default()) as Arc<dyn ChatHistory>;
+        for (store, opening, written) in [
+            (stored(), "", 0),
+            (stored(), "system: be brief\n", 1),
+            (without_first(), "", 1),
+            (without_first(), "system: be brief\n", 1),
+        ] {
+            let history = FailingHistory::new(store);
             let first = Turn::new(messages(&format!("{opening}human: q\nai: a")));
             for number in 1..5 {
                 let memory = WindowMemory::new().with_history(history.clone(), session("s"));
