@@ -208,11 +208,11 @@ fn a_long_conversation_is_added_in_pieces() {
 
         let first = memory();
         assert_eq!(first.maintain().await.unwrap().warnings.len(), 1);
-        let (inputs, lines) = (vars! { "input" => "?" }, async |memory: &VectorStoreMemory| {
+        let lines = async |memory: &VectorStoreMemory| {
             let inputs = vars! { "input" => "?" };
             let loaded = memory.load(LoadContext::new(&inputs)).await.unwrap();
             loaded.variables.get("history").unwrap().to_text().lines().count()
-        });
+        };
         assert_eq!(lines(&first).await, 512);
         // Another process goes on.
         let second = memory();
@@ -221,6 +221,6 @@ fn a_long_conversation_is_added_in_pieces() {
         assert!(second.maintain().await.unwrap().warnings.is_empty());
         let requests = model.0.lock().unwrap().clone();
         // Those with one text are searches.
-        assert_eq!(requests, [256, 256, 1, 256, 88, 1], "{inputs:?}");
+        assert_eq!(requests, [256, 256, 1, 256, 88, 1]);
     });
 }
