@@ -30,8 +30,8 @@ fn named(failure: Failure, file: &Path) -> Failure {
     }
 }
 
-/// Returns the path of a file in the user's data folder, which is created. Other users of the
-/// machine cannot look into it.
+/// Returns the path of a file in the user's data folder. Other users of the machine cannot look
+/// into a folder that is created here. One that is there keeps its permissions.
 pub fn data_file(name: &str) -> Result<PathBuf, Failure> {
     let strategy = etcetera::choose_base_strategy().map_err(Failure::other)?;
     let folder = strategy.data_dir().join("conversant");
