@@ -83,7 +83,7 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(done) => {
             eprintln!("{} turns of {} sessions", done.turns, done.sessions);
-            if let Some(hint) = hint.filter(|_| done.sessions == 0) {
+            if let Some(hint) = hint.filter(|_| done.conversations == 0) {
                 eprintln!("copy-conversations: {hint}");
                 return ExitCode::from(LEFT_OUT);
             }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use conversant_core::{ChatHistory, Expect, SessionId, Turn};
+use conversant_core::{ChatHistory, Expect, Message, SessionId, Turn};
 use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
 use rusqlite::Connection;
 
@@ -53,6 +53,23 @@ async fn a_table_without_conversations_is_no_success() {
     assert_eq!(output.status.code(), Some(3));
     let shown = stderr(&output);
     assert!(shown.contains("`message_store` has no conversations; another table: "), "{shown}");
+}
+
+/// What a format has no place for is left out, and there are conversations.
+#[tokio::test]
+async fn a_table_of_which_nothing_is_written_has_conversations() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.db");
+    let theirs = LangChainSqliteHistory::open(&file).unwrap();
+    let (session, turn) = (SessionId::new("ada").unwrap(), Turn::new(vec![Message::human("Hi")]));
+    theirs.append(&session, &turn, Expect::Any).await.unwrap();
+    theirs.close().await;
+    let to = format!("finetuning:{}", folder.path().join("lines.jsonl").display());
+    let output = run(&format!("langchain-sqlite:{}", file.display()), &to);
+    assert_eq!(output.status.code(), Some(3));
+    let shown = stderr(&output);
+    assert!(shown.contains("0 turns of 0 sessions"), "{shown}");
+    assert!(!shown.contains("has no conversations"), "{shown}");
 }
 
 /// Without an index, the copy of each session reads the rows of all.
