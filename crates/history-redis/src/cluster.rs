@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use redis::{
-    cluster::ClusterClient,
+    cluster_async::ClusterConnection,
     cluster_routing::{RoutingInfo, SingleNodeRoutingInfo},
     from_redis_value,
 };
@@ -15,7 +15,6 @@ use crate::{
     error::{Failure, RedisError, backend},
     link::Link,
     pool::{Limit, Operation},
-    renewed::RenewedConnection,
 };
 
 /// The number of slots of every cluster.
@@ -117,7 +116,7 @@ impl<O: Operation> Operation for Listed<O> {
 
 /// Returns the addresses of the nodes that have slots.
 pub(crate) async fn masters(
-    connection: &RenewedConnection<ClusterClient>,
+    connection: &mut ClusterConnection,
 ) -> Result<Vec<SingleNodeRoutingInfo>, Failure> {
     let mut nodes = redis::cmd("CLUSTER");
     nodes.arg("NODES");

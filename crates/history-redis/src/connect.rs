@@ -26,13 +26,11 @@ use redis::{
     sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType},
 };
 
-#[cfg(feature = "sentinel")]
-use crate::renewed::Master;
 use crate::{
     error::{Failure, RedisError, backend},
     link::Link,
     pool::Database,
-    renewed::{Generation, RenewedConnection, Server},
+    renewed::{Address, Generation, RenewedConnection},
 };
 
 /// The default number of connections. Each carries many operations at once.
@@ -139,8 +137,9 @@ impl Connect {
                 let client = self.client(url)?;
                 let (mut attempts, mut pause) = (1, FIRST_PAUSE);
                 loop {
-                    let server = Server { client: client.clone(), config: config.clone() };
-                    match RenewedConnection::connect(server, generation.clone()).await {
+                    let (address, config) = (Address::Server(client.clone()), config.clone());
+                    let generation = generation.clone();
+                    match RenewedConnection::connect(address, config, generation).await {
                         Err(error) if attempts < MAX_ATTEMPTS && error.is_io_error() => {
                             attempts += 1;
                             sleep(pause).await;
@@ -164,10 +163,7 @@ impl Connect {
                     None => builder,
                 };
                 let client = builder.build().map_err(|_| unreadable())?;
-                RenewedConnection::connect(client, generation.clone())
-                    .await
-                    .map(Link::Cluster)
-                    .map_err(failed)
+                client.get_async_connection().await.map(Link::Cluster).map_err(failed)
             }
             #[cfg(feature = "sentinel")]
             Servers::Sentinel { .. } if self.only_root_certificates.is_some() => Err(fault(
@@ -192,8 +188,8 @@ impl Connect {
                 }
                 let kind = SentinelServerType::Master;
                 let client = SentinelClient::build(sentinels, name, Some(node), kind);
-                let master = Master { client: client.map_err(|_| unreadable())?, config };
-                RenewedConnection::connect(master, generation.clone())
+                let address = Address::Master(client.map_err(|_| unreadable())?);
+                RenewedConnection::connect(address, config, generation.clone())
                     .await
                     .map(Link::Sentinel)
                     .map_err(failed)

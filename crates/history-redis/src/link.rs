@@ -2,21 +2,19 @@
 
 use redis::{Cmd, Pipeline, RedisFuture, Value, aio::ConnectionLike};
 
-#[cfg(feature = "sentinel")]
-use crate::renewed::Master;
-use crate::renewed::{RenewedConnection, Server};
+use crate::renewed::RenewedConnection;
 
 /// A connection that carries many operations at once. Clones share it.
 #[derive(Clone)]
 pub(crate) enum Link {
     /// It connects to the same address again when it breaks.
-    Single(RenewedConnection<Server>),
+    Single(RenewedConnection),
     /// It follows redirections, and connects to the nodes that have a session's slot.
     #[cfg(feature = "cluster")]
-    Cluster(RenewedConnection<redis::cluster::ClusterClient>),
+    Cluster(redis::cluster_async::ClusterConnection),
     /// It asks the sentinels for the master when it breaks.
     #[cfg(feature = "sentinel")]
-    Sentinel(RenewedConnection<Master>),
+    Sentinel(RenewedConnection),
 }
 
 impl Link {

@@ -1,12 +1,9 @@
-//! A connection to one server, to a cluster, or to the master that sentinels name, which is made
-//! anew when it breaks or hangs.
+//! A connection to one server, or to the master that sentinels name, which is made anew when it
+//! breaks or hangs.
 
-use std::{
-    future::Future,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
 #[cfg(feature = "sentinel")]
@@ -15,10 +12,6 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError as ClientError, RedisFuture,
     RedisResult, Value,
     aio::{ConnectionLike, MultiplexedConnection},
-};
-#[cfg(feature = "cluster")]
-use redis::{
-    cluster::ClusterClient, cluster_async::ClusterConnection, cluster_routing::RoutingInfo,
 };
 
 /// The number of the connections of a history that are in use. Once one of them breaks or hangs,
@@ -38,100 +31,63 @@ impl Generation {
     }
 }
 
-/// Where a connection leads.
-pub(crate) trait Address: Send + Sync + 'static {
-    type Connection: ConnectionLike + Clone + Send + Sync + 'static;
-
-    fn connect(&mut self) -> impl Future<Output = RedisResult<Self::Connection>> + Send;
-
-    /// Returns whether an error shows that the connection broke or hangs, or that its server is no
-    /// longer the master.
-    fn is_over(error: &ClientError) -> bool {
-        error.is_io_error() || error.is_unrecoverable_error() || is_demoted(error)
-    }
+/// The address of a server.
+pub(crate) enum Address {
+    /// The URL's. Its name is resolved at each connection.
+    Server(Client),
+    /// That of the present master.
+    #[cfg(feature = "sentinel")]
+    Master(SentinelClient),
 }
 
-/// The server of a URL, whose name is resolved at each connection.
-pub(crate) struct Server {
-    pub(crate) client: Client,
-    pub(crate) config: AsyncConnectionConfig,
-}
-
-impl Address for Server {
-    type Connection = MultiplexedConnection;
-
-    async fn connect(&mut self) -> RedisResult<MultiplexedConnection> {
-        self.client.get_multiplexed_async_connection_with_config(&self.config).await
-    }
-}
-
-/// The present master.
-#[cfg(feature = "sentinel")]
-pub(crate) struct Master {
-    pub(crate) client: SentinelClient,
-    pub(crate) config: AsyncConnectionConfig,
-}
-
-#[cfg(feature = "sentinel")]
-impl Address for Master {
-    type Connection = MultiplexedConnection;
-
-    async fn connect(&mut self) -> RedisResult<MultiplexedConnection> {
-        self.client.get_async_connection_with_config(&self.config).await
-    }
-}
-
-/// The nodes of a cluster. The client replaces their connections that break, but not those that
-/// hang.
-#[cfg(feature = "cluster")]
-impl Address for ClusterClient {
-    type Connection = ClusterConnection;
-
-    async fn connect(&mut self) -> RedisResult<ClusterConnection> {
-        self.get_async_connection().await
-    }
-
-    fn is_over(error: &ClientError) -> bool {
-        error.is_timeout()
+impl Address {
+    async fn connect(
+        &mut self,
+        config: &AsyncConnectionConfig,
+    ) -> RedisResult<MultiplexedConnection> {
+        match self {
+            Self::Server(client) => {
+                client.get_multiplexed_async_connection_with_config(config).await
+            }
+            #[cfg(feature = "sentinel")]
+            Self::Master(client) => client.get_async_connection_with_config(config).await,
+        }
     }
 }
 
 /// A connection that carries many operations at once. Clones share it.
 ///
 /// Operations that are under way on a connection that is replaced end on it.
-pub(crate) struct RenewedConnection<A: Address> {
-    address: Arc<tokio::sync::Mutex<A>>,
+#[derive(Clone)]
+pub(crate) struct RenewedConnection {
+    address: Arc<tokio::sync::Mutex<Address>>,
+    config: AsyncConnectionConfig,
     generation: Generation,
-    last: Arc<Mutex<Option<Numbered<A>>>>,
+    /// The last connection, and its generation.
+    last: Arc<Mutex<Option<(u64, MultiplexedConnection)>>>,
 }
 
-/// A connection, and its generation.
-type Numbered<A> = (u64, <A as Address>::Connection);
-
-impl<A: Address> Clone for RenewedConnection<A> {
-    fn clone(&self) -> Self {
-        let (address, last) = (Arc::clone(&self.address), Arc::clone(&self.last));
-        Self { address, generation: self.generation.clone(), last }
-    }
-}
-
-impl<A: Address> RenewedConnection<A> {
+impl RenewedConnection {
     /// Connects.
-    pub(crate) async fn connect(address: A, generation: Generation) -> RedisResult<Self> {
+    pub(crate) async fn connect(
+        address: Address,
+        config: AsyncConnectionConfig,
+        generation: Generation,
+    ) -> RedisResult<Self> {
         let address = Arc::new(tokio::sync::Mutex::new(address));
-        let connection = Self { address, generation, last: Arc::default() };
+        let connection = Self { address, config, generation, last: Arc::default() };
         connection.get().await?;
         Ok(connection)
     }
 
     /// Returns the connection and its generation, if it is in use.
-    fn current(&self) -> Option<Numbered<A>> {
+    fn current(&self) -> Option<(u64, MultiplexedConnection)> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.as_ref().filter(|(number, _)| *number == self.generation.number()).cloned()
     }
 
     /// Returns the connection and its generation, and connects if there is none.
-    async fn get(&self) -> RedisResult<Numbered<A>> {
+    async fn get(&self) -> RedisResult<(u64, MultiplexedConnection)> {
         if let Some(current) = self.current() {
             return Ok(current);
         }
@@ -141,7 +97,7 @@ impl<A: Address> RenewedConnection<A> {
             return Ok(current);
         }
         let number = self.generation.number();
-        let connection = address.connect().await?;
+        let connection = address.connect(&self.config).await?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let replaced = last.replace((number, connection.clone()));
         drop(last);
@@ -152,7 +108,7 @@ impl<A: Address> RenewedConnection<A> {
     /// Notes the outcome of a command on a connection of a generation.
     fn noted<T>(&self, number: u64, outcome: RedisResult<T>) -> RedisResult<T> {
         if let Err(error) = &outcome
-            && A::is_over(error)
+            && is_over(error)
         {
             self.generation.end(number);
         }
@@ -160,17 +116,12 @@ impl<A: Address> RenewedConnection<A> {
     }
 }
 
-#[cfg(feature = "cluster")]
-impl RenewedConnection<ClusterClient> {
-    /// Sends a command to a node of the cluster.
-    pub(crate) async fn route_command(&self, cmd: Cmd, route: RoutingInfo) -> RedisResult<Value> {
-        let (number, mut connection) = self.get().await?;
-        let outcome = connection.route_command(cmd, route).await;
-        self.noted(number, outcome)
-    }
+/// Returns whether a connection broke or hangs, or its server is no longer the master.
+fn is_over(error: &ClientError) -> bool {
+    error.is_io_error() || error.is_unrecoverable_error() || is_demoted(error)
 }
 
-impl<A: Address> ConnectionLike for RenewedConnection<A> {
+impl ConnectionLike for RenewedConnection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(async move {
             let (number, mut connection) = self.get().await?;

@@ -1,7 +1,5 @@
 //! Scans the keys of a database.
 
-#[cfg(feature = "cluster")]
-use crate::renewed::RenewedConnection;
 use crate::{error::Failure, link::Link};
 
 /// The number of keys that one step of a scan examines.
@@ -56,7 +54,7 @@ impl Scan {
     async fn next_of_cluster(
         &mut self,
         scan: redis::Cmd,
-        cluster: &RenewedConnection<redis::cluster::ClusterClient>,
+        cluster: &mut redis::cluster_async::ClusterConnection,
     ) -> Result<Option<Vec<Vec<u8>>>, Failure> {
         let nodes = match &mut self.nodes {
             Some(nodes) => nodes,

@@ -92,7 +92,7 @@ conversant_harness::tests! {
     }
     outage {
         links_that_hang_are_all_replaced_by_one_operation,
-        links_of_a_cluster_that_hang_are_all_replaced,
+        a_silent_node_of_a_cluster_costs_the_others_nothing,
         a_server_that_loads_its_data_is_waited_for,
         connections_that_the_server_has_closed_are_replaced,
         a_server_that_restarts_is_waited_for_within_the_limit,

@@ -14,6 +14,7 @@ use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn}
 use conversant_harness::Tested;
 use conversant_history_redis::RedisHistory;
 use conversant_testkit::servers::{RedisCluster, RedisServer};
+use redis::aio::MultiplexedConnection;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
     net::{TcpListener, TcpStream},
@@ -148,39 +149,56 @@ pub(crate) async fn links_that_hang_are_all_replaced_by_one_operation() -> Teste
     Ok(())
 }
 
-/// The node of a cluster announces the address of the proxy.
-pub(crate) async fn links_of_a_cluster_that_hang_are_all_replaced() -> Tested {
-    let started = spawn_blocking(|| RedisCluster::start(1, 0).unwrap()).await.unwrap();
+/// The silent node announces the address of the proxy. The connections to the other one stay.
+pub(crate) async fn a_silent_node_of_a_cluster_costs_the_others_nothing() -> Tested {
+    let started = spawn_blocking(|| RedisCluster::start(2, 0).unwrap()).await.unwrap();
     let cluster = started.ok_or_else(not_installed)?;
-    let url = cluster.urls().swap_remove(0);
-    let address = url.split("//").nth(1).unwrap().trim_end_matches('/');
+    let [silent, other] = <[String; 2]>::try_from(cluster.urls()).unwrap();
+    let address = silent.split("//").nth(1).unwrap().trim_end_matches('/');
     let proxy = Proxy::start(address.to_owned()).await;
-    let client = redis::Client::open(url.as_str()).unwrap();
-    let mut control = client.get_multiplexed_async_connection().await.unwrap();
+    let port = proxy.address.port();
+    let [mut of_silent, mut of_other] = [control(&silent).await, control(&other).await];
     let mut announce = redis::cmd("CONFIG");
-    announce.arg("SET").arg("cluster-announce-ip").arg("127.0.0.1");
-    announce.arg("cluster-announce-port").arg(proxy.address.port());
-    announce.query_async::<()>(&mut control).await.unwrap();
-    let builder = RedisHistory::cluster([format!("redis://{}/", proxy.address)]);
+    announce.arg("SET").arg("cluster-announce-port").arg(port);
+    announce.query_async::<()>(&mut of_silent).await.unwrap();
+    let (mut nodes, known) = (redis::cmd("CLUSTER"), format!(":{port}@"));
+    nodes.arg("NODES");
+    while !nodes.query_async::<String>(&mut of_other).await.unwrap().contains(&known) {}
+    let builder = RedisHistory::cluster([format!("redis://{}/", proxy.address), other]);
     let builder = builder.connect_timeout(Duration::from_secs(1));
-    let history = builder.operation_timeout(Duration::from_secs(60)).connect().await.unwrap();
-    history.append(&session(), &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
-    for (is_list, expected) in [(false, 2), (true, 1)] {
-        proxy.freeze();
-        let found = match is_list {
-            true => history.sessions(None, 9).await.unwrap().len(),
-            false => history.load(&session(), Range::All).await.unwrap().messages.len(),
-        };
-        assert_eq!(found, expected);
-        let swallowed = proxy.swallowed();
-        assert!(swallowed > 0);
-        for _ in 0..8 {
-            history.load(&session(), Range::All).await.unwrap();
-        }
-        assert_eq!(proxy.swallowed(), swallowed);
-        proxy.state.swallowed.store(0, ORDER);
+    let history = builder.operation_timeout(Duration::from_secs(3)).connect().await.unwrap();
+    let sessions = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|id| SessionId::new(id).unwrap());
+    for session in &sessions {
+        history.append(session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
     }
+    let mut keys = redis::cmd("KEYS");
+    let keys: Vec<String> = keys.arg("*").query_async(&mut of_other).await.unwrap();
+    let is_served =
+        |session: &SessionId| keys.iter().any(|key| key.contains(&format!("{{{session}}}")));
+    let (served, lost): (Vec<_>, Vec<_>) = sessions.iter().partition(|id| is_served(id));
+    assert!(!served.is_empty());
+    let before = clients(&mut of_other).await;
+    // New connections hang too.
+    proxy.state.frozen.store(usize::MAX, ORDER);
+    history.load(lost[0], Range::All).await.unwrap_err();
+    for session in served {
+        assert_eq!(history.load(session, Range::All).await.unwrap().messages.len(), 2);
+    }
+    assert_eq!(clients(&mut of_other).await, before);
     Ok(())
+}
+
+async fn control(url: &str) -> MultiplexedConnection {
+    let client = redis::Client::open(url).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}
+
+/// Returns the ids of the connections of a server.
+async fn clients(control: &mut MultiplexedConnection) -> Vec<String> {
+    let mut list = redis::cmd("CLIENT");
+    list.arg("LIST");
+    let list: String = list.query_async(control).await.unwrap();
+    list.lines().filter_map(|line| Some(line.split(' ').next()?.to_owned())).collect()
 }
 
 pub(crate) async fn a_server_that_loads_its_data_is_waited_for() -> Tested {
