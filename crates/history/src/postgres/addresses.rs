@@ -9,7 +9,6 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use deadpool_postgres::Connect;
@@ -68,7 +67,11 @@ where
     let is_random = config.get_load_balance_hosts() == LoadBalanceHosts::Random;
     let mut failure = None;
     for host in in_order(hosts(config), is_random) {
-        for address in in_order(addresses(host, limit).await, is_random) {
+        let Ok(addresses) = timeout(limit, addresses(host)).await else {
+            failure = timed_out().await;
+            continue;
+        };
+        for address in in_order(addresses, is_random) {
             failure = match timeout(limit, address.connect(tls.clone())).await {
                 Ok(Ok(connected)) => return Ok(connected),
                 Ok(Err(error)) => Some(error),
@@ -159,15 +162,13 @@ fn of_host(config: &Config, host: Option<&Host>, address: Option<IpAddr>, port: 
 
 /// Returns the settings for each address of a host. Those of a name that cannot be resolved have
 /// none, and the client reports why.
-async fn addresses(host: Config, limit: Duration) -> Vec<Config> {
+async fn addresses(host: Config) -> Vec<Config> {
     let [Host::Tcp(name)] = host.get_hosts() else { return vec![host] };
     if !host.get_hostaddrs().is_empty() {
         return vec![host];
     }
     let port = host.get_ports().first().copied().unwrap_or(PORT);
-    let Ok(Ok(found)) = timeout(limit, lookup_host((name.as_str(), port))).await else {
-        return vec![host];
-    };
+    let Ok(found) = lookup_host((name.as_str(), port)).await else { return vec![host] };
     let with_address = |address: SocketAddr| {
         let mut one = host.clone();
         one.hostaddr(address.ip());
@@ -177,7 +178,7 @@ async fn addresses(host: Config, limit: Duration) -> Vec<Config> {
     if found.is_empty() { vec![host] } else { found }
 }
 
-/// Returns the client's error for a server that accepts a connection and does not answer.
+/// Returns the client's error for a server, or a resolution of its name, that does not answer.
 async fn timed_out() -> Option<Error> {
     Config::new().user("").connect_raw(TimedOut, NoTls).await.err()
 }
