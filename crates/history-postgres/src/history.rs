@@ -329,8 +329,10 @@ impl PostgresHistoryBuilder {
     /// sessions. It is a property of the database: all programs that connect later index what they
     /// append, with this setting or without. Start those again that were connected before, and add
     /// what they had stored by [`PostgresHistory::index_for_search`]. The first program that
-    /// connects with it adds the titles, some at a time. It blocks others only while the empty
-    /// index is created, which takes as long as one look at each session's row.
+    /// connects with it adds the titles, some at a time. Until it has, sessions are not found by
+    /// them; if its `connect` fails or is dropped before, [`PostgresHistory::index_for_search`]
+    /// adds those that are left. It blocks others only while the empty index is created, which
+    /// takes as long as one look at each session's row.
     ///
     /// A language's configuration compares words by their stems and has stop words, which are in no
     /// index. With `english`, a list for `university` also has sessions with "universe", and one
@@ -370,8 +372,9 @@ impl PostgresHistoryBuilder {
     }
 
     /// Connects, and creates the tables or migrates those of an earlier version. A migration takes
-    /// as long as it needs: the [`operation_timeout`](Self::operation_timeout) does not apply to
-    /// it, and other programs that connect wait for it.
+    /// as long as it needs, also for the locks of other transactions: the
+    /// [`operation_timeout`](Self::operation_timeout) is only the time for which it begins again if
+    /// the connection breaks. Other programs that connect wait for it. Dropping the future ends it.
     ///
     /// # Errors
     /// - [`HistoryError::Backend`] if the URL cannot be parsed, the database cannot be reached, its
@@ -385,7 +388,8 @@ impl PostgresHistoryBuilder {
         self.connect.pool.detect_poolers = self.prepared_statements.is_none();
         let database = self.connect.database(Barrier(HOLD.into())).await?;
         let wanted = Wanted { partitions: self.partitions, search: self.search };
-        let Migrated { search, is_search_new } = wanted.migrate(&database).await?;
+        let Migrated { search, is_search_new } =
+            wanted.migrate(&database, self.connect.operation_timeout).await?;
         if is_search_new {
             index_titles(&database).await?;
         }

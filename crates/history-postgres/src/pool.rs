@@ -72,6 +72,8 @@ struct Connections {
     acquire_timeout: Duration,
     /// Whether the server was reached. Before that, its address may be wrong.
     was_reached: Arc<AtomicBool>,
+    /// When attempts end whose connection breaks, if that is before the deadline of their call.
+    last_attempt: Option<Instant>,
 }
 
 impl Database {
@@ -87,7 +89,8 @@ impl Database {
         acquire_timeout: Duration,
     ) -> Self {
         let (clock, was_reached) = Default::default();
-        let connections = Connections { pool, clock, barrier, acquire_timeout, was_reached };
+        let connections =
+            Connections { pool, clock, barrier, acquire_timeout, was_reached, last_attempt: None };
         Self { connections, executor }
     }
 
@@ -136,9 +139,12 @@ impl Database {
         self.executor.read_all(run).await
     }
 
-    /// Returns the database for changes that take as long as there is stored.
-    pub(crate) fn without_limit(&self) -> Self {
-        Self { executor: self.executor.with_limit(MAX_TIMEOUT), ..self.clone() }
+    /// Returns the database for changes that take as long as there is stored. Those whose
+    /// connection breaks begin again for this time alone.
+    pub(crate) fn without_limit(&self, time: Duration) -> Self {
+        let mut connections = self.connections.clone();
+        connections.last_attempt = Instant::now().checked_add(time);
+        Self { connections, executor: self.executor.with_limit(MAX_TIMEOUT) }
     }
 
     /// Sets the estimate of the server's clock.
@@ -246,7 +252,7 @@ impl Connections {
             match run(connection, operation, self.limit(call.deadline())).await {
                 Ok(output) => return Ok(output),
                 Err(Failure::Conflict) if conflicts < MAX_CONFLICTS => conflicts += 1,
-                Err(Failure::Lost(_)) if has_time(call, pause) => {
+                Err(Failure::Lost(_)) if self.has_time(call, pause) => {
                     sleep(pause).await;
                     pause = (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
                 }
@@ -278,7 +284,8 @@ impl Connections {
                 Err(error) => no_connection(error, self.acquire_timeout),
             };
             let is_away = matches!(failure, Failure::Lost(_));
-            if !is_away || !self.was_reached.load(Ordering::Relaxed) || !has_time(call, pause) {
+            let was_reached = self.was_reached.load(Ordering::Relaxed);
+            if !is_away || !was_reached || !self.has_time(call, pause) {
                 return Err(failure.into());
             }
             sleep(pause).await;
@@ -289,11 +296,12 @@ impl Connections {
     fn limit(&self, deadline: Instant) -> Limit {
         Limit { deadline: self.clock.at(deadline), now: self.clock.at(Instant::now()) }
     }
-}
 
-/// Returns whether a call has time for another attempt after a pause.
-fn has_time(call: &Call, pause: Duration) -> bool {
-    Instant::now() + pause < call.deadline()
+    /// Returns whether a call has time for another attempt after a pause.
+    fn has_time(&self, call: &Call, pause: Duration) -> bool {
+        let end = self.last_attempt.map_or(call.deadline(), |last| last.min(call.deadline()));
+        Instant::now() + pause < end
+    }
 }
 
 /// Runs an operation on a connection, which goes back to the pool unless it broke.

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use conversant_core::HistoryError;
@@ -76,8 +77,12 @@ pub(crate) struct Migrated {
 
 impl Wanted {
     /// Migrates the tables and functions to the latest version, in one transaction without a time
-    /// limit, if they are not.
-    pub(crate) async fn migrate(self, database: &Database) -> Result<Migrated, HistoryError> {
+    /// limit, if they are not. If the connection breaks, they begin again for this time alone.
+    pub(crate) async fn migrate(
+        self,
+        database: &Database,
+        time: Duration,
+    ) -> Result<Migrated, HistoryError> {
         let found = database.change(Look).await?;
         if found.is_current()? {
             self.check(&found)?;
@@ -87,7 +92,7 @@ impl Wanted {
         }
         let is_search_new = Arc::<AtomicBool>::default();
         let migrate = Migrate { wanted: self, is_search_new: Arc::clone(&is_search_new) };
-        let search = database.without_limit().change(migrate).await?;
+        let search = database.without_limit(time).change(migrate).await?;
         Ok(Migrated { search, is_search_new: is_search_new.load(Ordering::Relaxed) })
     }
 }

@@ -100,6 +100,8 @@ conversant_harness::tests! {
         forks_have_labels_since_version_9,
         deletions_know_stop_words_since_version_10,
         a_migration_takes_as_long_as_it_needs,
+        a_migration_that_is_ended_late_does_not_begin_again,
+        titles_of_an_interrupted_search_are_added_later,
         a_history_in_partitioned_tables_is_a_history,
         tables_without_partitions_are_not_taken_for_partitioned_ones,
     }

@@ -359,6 +359,55 @@ pub(crate) async fn a_migration_takes_as_long_as_it_needs() -> Tested {
     Ok(())
 }
 
+/// A migration that is ended, as by an administrator, begins again only within the limit.
+pub(crate) async fn a_migration_that_is_ended_late_does_not_begin_again() -> Tested {
+    let server = Server::start_alone().await?;
+    server.history().await;
+    let lock = "BEGIN; LOCK TABLE conversant_sessions IN EXCLUSIVE MODE";
+    server.client.batch_execute(lock).await.unwrap();
+    // A transaction sees the activity of one moment.
+    let control = client(&server.url).await;
+    let url = format!("{}application_name=ended", server.url);
+    let limit = Duration::from_secs(3);
+    let builder = PostgresHistory::builder(url).search("simple").operation_timeout(limit);
+    let mut connecting = tokio::spawn(builder.clone().connect());
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE datname = current_database() AND application_name = 'ended' \
+        AND wait_event_type = 'Lock' AND query_start < clock_timestamp() - interval '3.1 s'";
+    while control.query_one(end, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        if connecting.is_finished() {
+            // A loaded machine may take longer to connect.
+            connecting = tokio::spawn(builder.clone().connect());
+        }
+    }
+    server.client.batch_execute("COMMIT").await.unwrap();
+    let error = connecting.await.unwrap().unwrap_err();
+    assert!(chain(&error).contains("administrator"), "{}", chain(&error));
+    server.stop().await;
+    Ok(())
+}
+
+/// The program that created the search ended before it had added the titles.
+pub(crate) async fn titles_of_an_interrupted_search_are_added_later() -> Tested {
+    let server = Server::start().await?;
+    let history = server.history().await;
+    let session = SessionId::new("s").unwrap();
+    history.set_title(&session, Some("A trip to Kyoto")).await.unwrap();
+    let done = "UPDATE conversant_schema SET search = 'simple'";
+    for part in [include_str!("../../src/schema/search.sql"), done] {
+        server.client.batch_execute(part).await.unwrap();
+    }
+    let history = server.history().await;
+    let filter = SessionFilter::new().with_text("kyoto");
+    for expected in [0, 1] {
+        let found = history.list_sessions(&filter, None, 9).await.unwrap();
+        assert_eq!(found.sessions.len(), expected);
+        assert_eq!(history.index_for_search(9).await.unwrap(), 1 - expected);
+    }
+    server.stop().await;
+    Ok(())
+}
+
 pub(crate) async fn a_history_in_partitioned_tables_is_a_history() -> Tested {
     let server = Server::start().await?;
     let connect = |partitions| PostgresHistory::builder(&server.url).partitions(partitions);
