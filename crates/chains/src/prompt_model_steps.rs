@@ -377,14 +377,15 @@ fn is_cut_off(reply: &Reply) -> bool {
 /// Names the token limit, where it is the cause.
 fn explain(mut error: ParseError, reply: &Reply) -> ParseError {
     if is_cut_off(reply) {
-        let is_answers = reply.finish_reason == Some(FinishReason::Length);
-        error.reason = match is_answers {
-            true => "it was cut off at the token limit; raise `max_tokens`".to_owned(),
-            // The limit of the answer, or the context, which the prompt fills too.
-            false => "it was cut off at a token limit; raise `max_tokens`, or shorten the prompt \
-                if the context is full"
-                .to_owned(),
-        };
+        let reason = reply.finish_reason.as_ref().map_or("", FinishReason::as_str);
+        let reason = reason.to_ascii_lowercase();
+        // The prompt fills the context too, so that more tokens for the answer change nothing.
+        let is_context = reason.contains("context") || reason.contains("model_length");
+        error.reason = match is_context {
+            true => "it was cut off where the context is full; shorten the prompt",
+            false => "it was cut off at the token limit; raise `max_tokens`",
+        }
+        .to_owned();
         error.detail = None;
     }
     error
