@@ -78,7 +78,7 @@ impl SessionPaths {
         self.with_extension(&format!("{number}.damaged"))
     }
 
-    /// Removes the damaged files that repairs have kept. Somebody may have moved some of them away.
+    /// Removes the damaged files that repairs have kept. Some of them may have been moved away.
     pub(crate) fn remove_damaged(&self) -> io::Result<()> {
         const MAX_GAP: u32 = 8;
         let (mut is_removed, mut last) = (false, 0);

@@ -17,8 +17,8 @@ impl ChainStream {
     /// Ends the stream and saves what was received, instead of dropping it. It saves:
     ///
     /// - nothing, if the turn is saved already;
-    /// - the whole turn, if the answer is complete: its save is running or has failed, or the model,
-    ///   the chain or its last step does not stream;
+    /// - the whole turn, if the answer is complete: its save is running or has failed, or the
+    ///   model, the chain or its last step does not stream;
     /// - otherwise a turn with the text that was received, marked as incomplete. If a tool loop has
     ///   run tools, the turn has the calls and results of all rounds that have ended, as the loop
     ///   has sent them to its model, and the text that follows them, so that a later answer knows
@@ -38,8 +38,8 @@ impl ChainStream {
     ///   chain's first. What tools have done before the model failed is in the stream's error
     ///   ([`ModelError::exchange`](conversant_core::ModelError::exchange)).
     /// - The error of a complete answer that cannot be used, such as [`ChainError::Parse`] or
-    ///   [`ChainError::RefusedAnswer`], if no text was received; and that of a step whose own memory
-    ///   could not save it, also after the turn of the chain was saved.
+    ///   [`ChainError::RefusedAnswer`], if no text was received; and that of a step whose own
+    ///   memory could not save it, also after the turn of the chain was saved.
     /// - [`ChainError::Closed`], [`ChainError::Reentrant`] or [`ChainError::QueueTimeout`] if the
     ///   stream has failed and the conversation cannot be entered again. A conversation that is
     ///   closed can be, until the limit of its [`close`](crate::LlmChain::close) has passed.

@@ -348,8 +348,8 @@ impl ReplyStream {
         Self { is_whole: true, ..Self::from_pieces(pieces) }
     }
 
-    /// Returns whether the answer was whole before its first piece was read ([`whole`](Self::whole)):
-    /// reading it waits for nothing and starts nothing.
+    /// Returns whether the answer was whole before its first piece was read
+    /// ([`whole`](Self::whole)): reading it waits for nothing and starts nothing.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.is_whole

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -284,6 +287,29 @@ async fn the_rounds_of_a_model_that_does_not_stream_are_kept() {
     let (turns, messages) = stored(&*history, &session()).await;
     let calls = messages.iter().filter(|message| !message.tool_calls().is_empty());
     assert_eq!((turns, messages.len(), calls.count()), (1, 6, 2));
+}
+
+/// A reader stops at a call of a tool: the tool does not run, also if the end of the answer is
+/// there.
+#[tokio::test]
+async fn a_tool_does_not_run_when_its_call_is_stopped() {
+    let (history, runs) = (Arc::new(InMemoryHistory::new()), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&runs);
+    let mail = FnTool::new("mail", "Sends.", schema(), move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async { Ok("sent".into()) }
+    });
+    let model = ScriptedChat::new([calling(&[("mail", json!({}), "a")]), saying("Sent.")]);
+    let chain = LlmChain::builder()
+        .prompt(ChatPromptTemplate::from_messages([("human", "{history} {question}")]).unwrap())
+        .model(LanguageModel::chat(ToolLoop::builder(model).tool(mail).build().unwrap()))
+        .memory(BufferMemory::new().with_history(history.clone(), session()))
+        .build()
+        .unwrap();
+    let mut stream = chain.stream(vars! { "question" => "Write." }).await.unwrap();
+    while !matches!(stream.next().await.unwrap().unwrap(), Delta::ToolCall(_)) {}
+    assert!(stream.save_partial().await.is_err());
+    assert_eq!((runs.load(Ordering::Relaxed), stored(&*history, &session()).await.0), (0, 0));
 }
 
 /// A model whose answers come in given pieces.

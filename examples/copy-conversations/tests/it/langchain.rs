@@ -55,7 +55,7 @@ async fn a_table_without_conversations_is_no_success() {
     assert!(shown.contains("`message_store` has no conversations; another table: "), "{shown}");
 }
 
-/// What a format has no place for is left out, and there are conversations.
+/// Conversations without an answer are left out of the lines, and the table has them.
 #[tokio::test]
 async fn a_table_of_which_nothing_is_written_has_conversations() {
     let folder = tempfile::tempdir().unwrap();
