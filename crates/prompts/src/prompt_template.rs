@@ -144,7 +144,7 @@ impl PromptTemplate {
         Ok(Self { template, partials, slots })
     }
 
-    #[cfg(feature = "json")]
+    #[cfg(any(feature = "few-shot", feature = "json"))]
     pub(crate) fn partials(&self) -> &Partials {
         &self.partials
     }

@@ -65,6 +65,7 @@ pub(crate) struct Call {
 impl Call {
     /// Reports that a request has failed, and that the call makes another one, which does not count
     /// as a retry.
+    #[cfg(feature = "responses")]
     pub(crate) fn goes_on_after(&mut self, error: &ModelError, events: &EventEmitter) {
         self.retries.report(error, Duration::ZERO, events);
     }
