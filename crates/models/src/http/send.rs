@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
@@ -67,7 +67,7 @@ impl Call {
     /// as a retry.
     #[cfg(feature = "responses")]
     pub(crate) fn goes_on_after(&mut self, error: &ModelError, events: &EventEmitter) {
-        self.retries.report(error, Duration::ZERO, events);
+        self.retries.report(error, std::time::Duration::ZERO, events);
     }
 }
 
